@@ -1,0 +1,103 @@
+package metrics
+
+// Kind of a metric family, in the words of the Prometheus text format.
+type Kind string
+
+const (
+	KindCounter   Kind = "counter"
+	KindGauge     Kind = "gauge"
+	KindHistogram Kind = "histogram"
+)
+
+// Family describes one metric family: the rows of docs/metrics.md.
+type Family struct {
+	Name   string
+	Kind   Kind
+	Labels []string // in the order in which they are written
+	Help   string
+}
+
+// The names of the families.
+const (
+	operationDuration   = "db_client_operation_duration_seconds"
+	migrationDuration   = "sqlwitness_migration_duration_seconds"
+	migrationsTotal     = "sqlwitness_migrations_total"
+	runsTotal           = "sqlwitness_runs_total"
+	lockWait            = "sqlwitness_lock_wait_seconds"
+	lockHold            = "sqlwitness_lock_hold_seconds"
+	lockAttempts        = "sqlwitness_lock_attempts_total"
+	lockAnomalies       = "sqlwitness_lock_anomalies_total"
+	slowStatements      = "sqlwitness_slow_statements_total"
+	cacheHits           = "sqlwitness_cache_hits_total"
+	cacheMisses         = "sqlwitness_cache_misses_total"
+	connectDuration     = "sqlwitness_connect_duration_seconds"
+	connectionsOpen     = "sqlwitness_connections_open"
+	transactionsTotal   = "sqlwitness_transactions_total"
+	transactionDuration = "sqlwitness_transaction_duration_seconds"
+	rowsRead            = "sqlwitness_rows_read_total"
+	statementsInFlight  = "sqlwitness_statements_in_flight"
+	oldestStatement     = "sqlwitness_oldest_statement_seconds"
+	overhead            = "sqlwitness_overhead_seconds"
+	errorsTotal         = "sqlwitness_errors_total"
+	eventsDropped       = "sqlwitness_events_dropped_total"
+	auditEntries        = "sqlwitness_audit_entries_total"
+	auditFailures       = "sqlwitness_audit_failures_total"
+	buildInfo           = "sqlwitness_build_info"
+)
+
+// Families lists every family that a [Set] can expose, in the order in which it
+// exposes them. A family without series is left out of a scrape.
+//
+// A label whose value is empty is not written: to Prometheus both are the same.
+func Families() []Family {
+	return []Family{
+		{operationDuration, KindHistogram, []string{"db_system_name", "db_namespace", "db_operation_name", "phase", "error_type"},
+			"Duration of database calls as the caller waited for them, by operation; error_type is set on failed ones only."},
+		{migrationDuration, KindHistogram, []string{"tool", "direction", "outcome"},
+			"Duration of migrations that have ended, from first statement to mark."},
+		{migrationsTotal, KindCounter, []string{"tool", "direction", "outcome", "error_class"},
+			"Migrations that have ended; error_class is set on failed ones only."},
+		{runsTotal, KindCounter, []string{"tool", "outcome"},
+			"Runs of a migration tool that have ended: ok, failed, or noop where nothing was pending."},
+		{lockWait, KindHistogram, []string{"kind", "outcome"},
+			"Time from the first attempt to take a lock to its outcome; attempts that poll for one lock are one wait."},
+		{lockHold, KindHistogram, []string{"kind"},
+			"Time from the acquisition of a lock to its release, where both were seen."},
+		{lockAttempts, KindCounter, []string{"kind", "outcome"},
+			"Calls that tried to take a lock, by the outcome of the wait that they were part of."},
+		{lockAnomalies, KindCounter, []string{"kind", "anomaly"},
+			"Locks that did not behave: a release refused, a lock still held at close, an outcome that cannot be known."},
+		{slowStatements, KindCounter, []string{"class"},
+			"Statements over the slow threshold of their class."},
+		{cacheHits, KindCounter, []string{"cache"},
+			"Lookups answered by a cache: statement_class, prepared, connection."},
+		{cacheMisses, KindCounter, []string{"cache"},
+			"Lookups that a cache could not answer: statement_class, prepared, connection."},
+		{connectDuration, KindHistogram, []string{"start", "error_type"},
+			"Time to open a connection; start is cold until the connector has opened its first one, warm after; error_type is set on failed ones only."},
+		{connectionsOpen, KindGauge, nil,
+			"Connections that are open now, in use or idle in the pool."},
+		{transactionsTotal, KindCounter, []string{"outcome"},
+			"Transactions that have ended: committed, rolled_back, or failed where the commit or rollback was answered with an error."},
+		{transactionDuration, KindHistogram, []string{"outcome"},
+			"Time from the begin of a transaction to the end of its commit or rollback."},
+		{rowsRead, KindCounter, nil,
+			"Rows that callers have read from results."},
+		{statementsInFlight, KindGauge, nil,
+			"Statements that the database has not answered yet."},
+		{oldestStatement, KindGauge, nil,
+			"Age of the oldest statement that the database has not answered yet; 0 if there is none."},
+		{overhead, KindHistogram, nil,
+			"Time that sqlwitness itself added to a statement; a sample of the statements."},
+		{errorsTotal, KindCounter, []string{"component"},
+			"Failures inside sqlwitness, none of which reached a statement: panics contained, sinks that failed."},
+		{eventsDropped, KindCounter, []string{"sink"},
+			"Events that a sink dropped because its queue was full."},
+		{auditEntries, KindCounter, []string{"place"},
+			"Audit entries by where they went: tx, in a transaction of the migration; own, through the audit's own connection; spool, the file; lost, nowhere."},
+		{auditFailures, KindCounter, []string{"kind"},
+			"Reasons that kept audit entries out of the database, each counted when it begins, by kind."},
+		{buildInfo, KindGauge, []string{"version", "goversion"},
+			"Always 1: the version of sqlwitness and of Go."},
+	}
+}
