@@ -1,0 +1,133 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// stuck is an output that blocks until it is let go.
+type stuck struct {
+	release chan struct{}
+	output
+}
+
+func (s *stuck) Write(b []byte) (int, error) {
+	<-s.release
+	return s.output.Write(b)
+}
+
+func TestAStuckOutputHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &stuck{release: make(chan struct{})}
+		l := New(Config{Output: out, Queue: 10})
+		start := time.Now()
+		for range 5 {
+			l.Run(sampleRun(""))
+		}
+		synctest.Wait() // one is being written, four are queued
+		if d := time.Since(start); d != 0 {
+			t.Errorf("lines took %v", d)
+		}
+		l.Migration(failedMigration())
+		if d := time.Since(start); d != patience {
+			t.Errorf("the end of a migration waited for %v", d)
+		}
+		for range 5 {
+			l.Migration(failedMigration())
+		}
+		l.Run(sampleRun("failed"))
+		if d := time.Since(start); d != patience {
+			t.Errorf("with the output known to be stuck they waited for %v", d)
+		}
+		if n := l.Dropped(); n != 1 {
+			t.Errorf("%d dropped", n)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("closed with %v", err)
+		}
+		close(out.release)
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 11 {
+			t.Errorf("%d lines", n)
+		}
+		l.Run(sampleRun(""))
+		if n := l.Dropped(); n != 2 {
+			t.Errorf("a line after the end: %d dropped", n)
+		}
+	})
+}
+
+// A tool whose migration has failed may call os.Exit at once.
+func TestTheEndOfAMigrationIsWrittenWhenItReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out output
+		l := New(Config{Output: &out})
+		l.Migration(failedMigration())
+		if !strings.Contains(out.String(), `"migration.finished"`) {
+			t.Error("the line of the migration is not there yet")
+		}
+		l.Run(sampleRun("failed"))
+		if !strings.Contains(out.String(), `"run.finished"`) {
+			t.Error("the line of the run is not there yet")
+		}
+		if err := l.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type broken struct{ n int }
+
+func (b *broken) Write(p []byte) (int, error) {
+	b.n++
+	if b.n == 2 {
+		panic("output")
+	}
+	return 0, errors.New("disk full")
+}
+
+func TestFailingOutputIsCounted(t *testing.T) {
+	out := &broken{}
+	l := New(Config{Output: out})
+	for range 3 {
+		l.Run(sampleRun("ok"))
+	}
+	if err := l.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if out.n != 3 || l.Failed() != 3 || l.Dropped() != 0 {
+		t.Errorf("%d written, %d failed, %d dropped", out.n, l.Failed(), l.Dropped())
+	}
+}
+
+func TestLinesOfSeveralConnectionsStayWhole(t *testing.T) {
+	var out output
+	l := New(Config{Output: &out, Queue: 5000, Level: "debug"})
+	var conns sync.WaitGroup
+	for range 4 {
+		conns.Go(func() {
+			for range 500 {
+				l.Statement(failedStatement())
+				l.Lock(sampleLock(event.LockAcquired))
+			}
+		})
+	}
+	conns.Wait()
+	if err := l.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(parsed(t, out.String())); uint64(n)+l.Dropped() != 4000 || n == 0 {
+		t.Errorf("%d lines and %d dropped", n, l.Dropped())
+	}
+}
