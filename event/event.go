@@ -63,7 +63,7 @@ const (
 )
 
 // Statement is one execution of a SQL text. Sinks get it only where there is
-// something to say: it was slow, it failed, or it belongs to a migration.
+// something to say: it was slow or it failed.
 // A sink must not keep the pointer after it returns.
 type Statement struct {
 	Trace

@@ -1,0 +1,94 @@
+package audit
+
+import (
+	"net/url"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// actor is who runs the migrations of this process, as far as it can tell.
+type actor map[string]string
+
+// Who vouches for a field of the actor section.
+const (
+	claimed  = "claimed"  // the process or its environment says so
+	verified = "verified" // the database server says so
+)
+
+// newActor looks around once: none of this changes while a process runs.
+func newActor(cfg Config, getenv func(string) string) actor {
+	a := actor{"pid": strconv.Itoa(os.Getpid())}
+	a.set("actor", cfg.Actor)
+	if u, err := user.Current(); err == nil {
+		a.set("os_user", u.Username)
+	}
+	a.set("sudo_user", getenv("SUDO_USER"))
+	if host, err := os.Hostname(); err == nil {
+		a.set("host", host)
+		switch {
+		case getenv("KUBERNETES_SERVICE_HOST") != "":
+			a.set("pod", first(getenv, "POD_NAME", "HOSTNAME"))
+			a.set("namespace", getenv("POD_NAMESPACE"))
+		case exists("/.dockerenv"), exists("/run/.containerenv"), getenv("container") != "":
+			a.set("container", host) // unless it is renamed, the container's short id
+		}
+	}
+	a.ci(getenv)
+	return a
+}
+
+// ci reads what the usual build services set.
+func (a actor) ci(getenv func(string) string) {
+	a.set("ci_actor", first(getenv, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN",
+		"BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR", "BUILD_USER_ID"))
+	a.set("ci_commit", first(getenv, "GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1",
+		"BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "GIT_COMMIT"))
+	run := first(getenv, "CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
+	if server, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_RUN_ID"); server != "" && id != "" {
+		run = server + "/" + getenv("GITHUB_REPOSITORY") + "/actions/runs/" + id
+	}
+	a.set("ci_run", plainURL(run))
+}
+
+func (a actor) set(field, value string) {
+	if value != "" {
+		a[field] = cut(value, maxField)
+	}
+}
+
+// section is the actor section. The database's user is the one that the store's
+// own connection logged in as, which is the migration's: the DSN is the same.
+func (a actor) section(dbUser string) object {
+	o := object{}
+	for field, value := range a {
+		o[field] = object{"value": value, "trust": claimed}
+	}
+	if dbUser != "" {
+		o["db_user"] = object{"value": cut(dbUser, maxField), "trust": verified}
+	}
+	return o
+}
+
+// plainURL is a URL without what may be secret in it: user, query, fragment.
+func plainURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+func first(getenv func(string) string, names ...string) string {
+	for _, n := range names {
+		if v := getenv(n); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

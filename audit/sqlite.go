@@ -1,0 +1,79 @@
+package audit
+
+import "strings"
+
+// sqlite keeps the tables in the migrated file, under a prefix. They are WITHOUT
+// ROWID, so that last_insert_rowid stays the caller's, and each part is named
+// with its schema, since a temporary table would hide it.
+func sqlite() *dialect {
+	lit := literals{
+		id:    func(b [16]byte) string { return hexQuoted(b[:]) },
+		bytes: hexQuoted,
+	}
+	inserts := func(entries []*entry) string {
+		s := lit.insertEntries("main.sqlwitness_entry", "", "", entries)
+		if p := lit.insertPayload("main.sqlwitness_payload", entries); p != "" {
+			s += "; " + p
+		}
+		return s
+	}
+	d := &dialect{
+		system:    "sqlite",
+		atomicDDL: true,
+		oneWriter: true,
+		session:   "PRAGMA busy_timeout = 100",
+		onDisk:    "SELECT file FROM pragma_database_list WHERE name = 'main'",
+		have:      "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name LIKE 'sqlwitness^_%' ESCAPE '^'",
+		write:     func(entries []*entry) []string { return []string{"BEGIN IMMEDIATE; " + inserts(entries) + "; COMMIT"} },
+		abandon:   "ROLLBACK",
+		inTx: func(entries []*entry) string {
+			return "SAVEPOINT " + savepoint + "; " + inserts(entries) + "; RELEASE " + savepoint
+		},
+		undo: "ROLLBACK TO " + savepoint + "; RELEASE " + savepoint,
+		hint: func(string, string) string { return "the database file and its directory must be writable" },
+	}
+	for _, t := range []struct{ name, key, columns string }{
+		{"entry", "id = NEW.id", `id BLOB NOT NULL PRIMARY KEY,
+	attempt BLOB NOT NULL,
+	kind TEXT NOT NULL,
+	stage TEXT NOT NULL,
+	leaf BLOB NOT NULL,
+	db_time TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))`},
+		{"payload", "entry = NEW.entry AND section = NEW.section", `entry BLOB NOT NULL,
+	section TEXT NOT NULL,
+	salt BLOB NOT NULL,
+	body BLOB NOT NULL,
+	PRIMARY KEY (entry, section)`},
+		{"seal", "idx = NEW.idx OR entry = NEW.entry", `idx INTEGER NOT NULL PRIMARY KEY,
+	entry BLOB NOT NULL UNIQUE,
+	leaf BLOB NOT NULL,
+	leaf_hash BLOB NOT NULL`},
+		{"node", "ix = NEW.ix", `ix INTEGER NOT NULL PRIMARY KEY,
+	h BLOB NOT NULL`},
+		{"checkpoint", "origin = NEW.origin AND size = NEW.size", `size INTEGER NOT NULL,
+	origin TEXT NOT NULL,
+	note TEXT NOT NULL,
+	PRIMARY KEY (origin, size)`},
+	} {
+		table := "sqlwitness_" + t.name
+		d.steps = append(d.steps, step{table, "BEGIN IMMEDIATE; CREATE TABLE main." + table + " (\n\t" + t.columns + "\n) WITHOUT ROWID; " +
+			sqliteGuards(t.name, t.key) + "; COMMIT"})
+	}
+	return d
+}
+
+// sqliteGuards makes a table append-only. A trigger for INSERT too, since
+// INSERT OR REPLACE deletes without firing the one for DELETE. Sections alone
+// may be deleted.
+func sqliteGuards(name, key string) string {
+	table := "sqlwitness_" + name
+	const refuse = " BEGIN SELECT RAISE(ABORT, 'sqlwitness: the table is append-only'); END"
+	list := []string{
+		"CREATE TRIGGER main." + table + "_update BEFORE UPDATE ON " + table + refuse,
+		"CREATE TRIGGER main." + table + "_insert BEFORE INSERT ON " + table + " WHEN EXISTS (SELECT 1 FROM " + table + " WHERE " + key + ")" + refuse,
+	}
+	if name != "payload" {
+		list = append(list, "CREATE TRIGGER main."+table+"_delete BEFORE DELETE ON "+table+refuse)
+	}
+	return strings.Join(list, "; ")
+}
