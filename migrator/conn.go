@@ -1,0 +1,101 @@
+package migrator
+
+import (
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// conn is what is known of a connection.
+type conn struct {
+	id    uint64
+	tx    *tx    // the open transaction, if anything was seen of it
+	query *query // whose rows are being read
+	lock  lockWait
+	busy  bool // a call is under way
+
+	// Whose connection it is. A tool that pins its connection is told by the
+	// lack of a reset; one that works through the pool shares it with the
+	// application, and its statements are only known by what follows.
+	shown  bool // the run's tool has been seen on it
+	reset  bool // it was handed out again since
+	loose  bool // and has been used for something else
+	byText bool // a transaction was opened by SQL text
+}
+
+// mine notes a statement of the run's tool.
+func (cn *conn) mine(r *run) {
+	cn.shown, cn.reset, cn.loose = true, false, false
+	r.conns[cn.id] = struct{}{}
+}
+
+// idle reports whether nothing is known that must be remembered.
+func (cn *conn) idle() bool {
+	return cn.tx == nil && cn.query == nil && cn.lock.attempts == 0 && !cn.byText && !cn.busy
+}
+
+// tx is an open transaction.
+type tx struct {
+	body   *migration   // collected and not marked yet
+	marked []*migration // complete if it commits
+
+	// durable is how many of marked an implicit commit has made permanent
+	// already (MySQL: every DDL statement commits what precedes it).
+	durable  int
+	implicit bool
+	joined   bool // statements of it belong to the run's open migration
+
+	// A table of one row is emptied and filled again.
+	cleared bool
+	set     *setRow
+	setErr  error
+}
+
+// latest is the last version that the transaction has marked as applied; before,
+// if it has marked none.
+func (x *tx) latest(before string) string {
+	for _, m := range x.marked {
+		if m.ev.Direction == event.Up && m.ev.Version != nil {
+			before = *m.ev.Version
+		}
+	}
+	return before
+}
+
+// setRow is the one row of a version table as it was written last.
+type setRow struct {
+	version string
+	dirty   bool
+}
+
+// query is a Query whose rows matter.
+type query struct {
+	call     Call
+	touch    *touch
+	locks    []sqltext.LockCall
+	table    bool // a lock table
+	release  bool
+	body     *migration // of whose body it is
+	rows     int
+	versions []string
+	keys     []string
+	first    []string // the first row
+	null     bool     // whose first value is NULL
+}
+
+// absent reports whether a question for one row was answered with no.
+func (q *query) absent() bool {
+	return q.call.Err == nil && (q.rows == 0 || len(q.first) == 1 && isFalse(q.first[0]))
+}
+
+// lockWait is the wait for a lock on one connection, polls taken together.
+type lockWait struct {
+	key      string
+	start    time.Time
+	end      time.Time
+	attempts int
+	granted  bool
+}
+
+func (w *lockWait) wait() time.Duration { return w.end.Sub(w.start) }

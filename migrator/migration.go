@@ -1,0 +1,264 @@
+package migrator
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// migration is a migration under way, or statements that may become one.
+type migration struct {
+	ev   *event.Migration
+	told bool // its start is known to the world
+
+	tx     *tx // the transaction that holds all of its body; nil where none does
+	opened bool
+	forced bool
+	orphan bool // its mark changed no row
+
+	body    []event.BodyStatement
+	count   int
+	ddl     bool // of the statements that went through, one was DDL
+	wrote   bool // one may have changed something
+	end     time.Time
+	err     error
+	failed  *event.FailingStatement
+	unsure  bool // it was lost in its commit
+	undone  bool // the transaction of its body was rolled back
+	several bool // the text that failed holds several statements
+	blame   bool // the error is the migration's for certain
+}
+
+// completed is the outcome of a migration that nothing has gone wrong with.
+func (m *migration) completed() event.Outcome {
+	switch {
+	case m.forced:
+		return event.Forced
+	case m.count == 0:
+		return event.Baseline
+	}
+	return event.Applied
+}
+
+// newMigration prepares for a migration whose first statement is c.
+func (t *Tracker) newMigration(cn *conn, c *Call) *migration {
+	return &migration{
+		ev: &event.Migration{
+			Trace:     event.Trace{CorrelationID: c.CorrelationID},
+			Database:  t.cfg.Database,
+			ConnID:    cn.id,
+			Direction: event.UnknownDirection,
+			Start:     c.Start,
+		},
+		end: c.Start,
+	}
+}
+
+// tell makes the start of a migration known.
+func (t *Tracker) tell(m *migration) {
+	if m.told {
+		return
+	}
+	t.tellRun(t.run)
+	m.told = true
+	t.describe(m)
+	t.out = append(t.out, Change{Migration: m.ev})
+}
+
+// describe fills in what is known of a migration at its start.
+func (t *Tracker) describe(m *migration) {
+	r, ev := t.run, m.ev
+	ev.RunID, ev.MigrationID = r.ev.RunID, t.cfg.NewID()
+	if ev.CorrelationID == "" {
+		ev.CorrelationID = r.ev.CorrelationID
+	}
+	ev.Tool = r.toolName()
+	if r.style() == around && !m.opened && !m.forced {
+		ev.Tool = "unknown" // golang-migrate runs nothing without its mark
+	}
+	ev.After = r.latest()
+	if m.tx != nil {
+		ev.After = m.tx.latest(ev.After)
+	}
+	if k := r.tool(); k != nil && k.probes && r.probe != nil && ev.Version == nil {
+		ev.Version = r.probe
+	}
+	ev.Atomic = m.tx != nil && t.rollsBack()
+	if r.waited != nil {
+		ev.LockWait, r.waited = r.waited.wait(), nil
+	}
+}
+
+// add notes a statement of a migration's body.
+func (m *migration) add(c *Call, ddl bool) {
+	m.count++
+	m.end = later(m.end, c.end())
+	s := event.BodyStatement{
+		Operation:    c.Text.Operation().String(),
+		Fingerprint:  c.Text.FingerprintHex(),
+		Text:         c.Text.Redacted,
+		Duration:     c.Duration,
+		RowsAffected: -1,
+		Failed:       c.Err != nil,
+	}
+	if c.Kind == Exec && c.Err == nil {
+		s.RowsAffected = c.Affected
+	}
+	if len(m.body) < maxBody {
+		m.body = append(m.body, s)
+	}
+	if c.Err == nil {
+		m.ddl = m.ddl || ddl
+		m.wrote = m.wrote || writes(c.Text)
+		return
+	}
+	m.fail(c)
+}
+
+// fail notes the error of a statement. The first counts: what a server says
+// once a transaction is aborted explains nothing.
+func (m *migration) fail(c *Call) {
+	if m.err != nil {
+		return
+	}
+	m.err = c.Err
+	m.several = c.Text.Count > 1
+	m.failed = &event.FailingStatement{
+		Index:       m.count,
+		Position:    event.Position(c.Err),
+		Operation:   operationAt(c.Text, event.Position(c.Err)).String(),
+		Fingerprint: c.Text.FingerprintHex(),
+		Text:        c.Text.Redacted,
+	}
+	if n := len(m.body); n > 0 && m.count == n {
+		m.body[n-1].Failed = true
+	}
+}
+
+// operationAt is the operation of the statement at a position of a text.
+func operationAt(t *sqltext.Text, position int) sqltext.Operation {
+	op := t.Operation()
+	for i := range t.Statements {
+		if position > t.Statements[i].Offset {
+			op = t.Statements[i].Operation
+		}
+	}
+	return op
+}
+
+// merge puts the statements of earlier before those of m.
+func (m *migration) merge(earlier *migration) {
+	if earlier == nil || earlier.count == 0 {
+		return
+	}
+	m.body = append(slices.Clone(earlier.body), m.body...)
+	m.body = m.body[:min(len(m.body), maxBody)]
+	m.count += earlier.count
+	m.ddl = m.ddl || earlier.ddl
+	m.wrote = m.wrote || earlier.wrote
+	m.tx = nil
+	if !m.told {
+		m.ev.Start = earlier.ev.Start
+	}
+}
+
+// fill writes into the event how the migration has gone, or will have gone.
+func (t *Tracker) fill(m *migration, o event.Outcome, now time.Time) {
+	ev := m.ev
+	ev.Outcome = o
+	ev.Duration = max(0, now.Sub(ev.Start))
+	ev.Statements = m.count
+	ev.Body = m.body
+	if m.tx == nil {
+		ev.Atomic = false
+	}
+	ev.Err, ev.ErrorClass, ev.SQLState, ev.Failing, ev.Verdict = nil, "", "", nil, ""
+	if m.orphan {
+		ev.Direction = event.UnknownDirection
+		ev.Verdict = "the version table had no row to remove: the body was run, and the table does not tell; compare the schema with it by hand"
+	}
+	if o != event.Failed && o != event.Interrupted {
+		return
+	}
+	ev.Err = m.err
+	ev.ErrorClass, ev.SQLState = event.Classify(m.err)
+	ev.Failing = m.failed
+	ev.Verdict = t.verdict(m)
+}
+
+// finish ends a migration.
+func (t *Tracker) finish(m *migration, o event.Outcome, now time.Time) {
+	r := t.run
+	if !m.told {
+		t.tellRun(r)
+		m.told = true
+		t.describe(m)
+		start := *m.ev
+		t.out = append(t.out, Change{Migration: &start})
+	}
+	t.fill(m, o, now)
+	r.last = later(r.last, m.end)
+	t.record(m, o)
+	t.out = append(t.out, Change{Migration: m.ev})
+	if m.ev.Tool == "unknown" && r.tools != 0 {
+		return // not the tool's
+	}
+	r.did = true
+	switch o {
+	case event.Failed, event.Interrupted:
+		r.ev.Failures++
+	case event.Applied:
+		if m.ev.Direction == event.Down {
+			r.ev.RolledBack++
+		} else {
+			r.ev.Applied++
+		}
+	}
+	for i := range m.body {
+		if s := &m.body[i]; r.ev.Slowest == nil || s.Duration > r.ev.Slowest.Duration {
+			r.ev.Slowest = s
+		}
+	}
+}
+
+// record keeps up with what the version table says.
+func (t *Tracker) record(m *migration, o event.Outcome) {
+	if m.ev.Version == nil || o == event.Failed || o == event.Interrupted {
+		return
+	}
+	switch m.ev.Direction {
+	case event.Up:
+		t.run.addApplied(*m.ev.Version)
+	case event.Down:
+		t.run.dropApplied(*m.ev.Version)
+	}
+}
+
+// rollsBack reports whether the database undoes DDL with its transaction.
+func (t *Tracker) rollsBack() bool {
+	switch t.cfg.Database.System {
+	case "postgresql", "sqlite", "microsoft.sql_server":
+		return true
+	}
+	return false
+}
+
+// commitsDDL reports whether DDL commits the transaction that it is in.
+func (t *Tracker) commitsDDL() bool {
+	switch t.cfg.Database.System {
+	case "mysql", "mariadb":
+		return true
+	}
+	return false
+}
+
+// writes reports whether a text may have changed something.
+func writes(t *sqltext.Text) bool {
+	switch t.Class() {
+	case sqltext.ClassWrite, sqltext.ClassDDL, sqltext.ClassOther:
+		return true
+	}
+	return false
+}

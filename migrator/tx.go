@@ -1,0 +1,407 @@
+package migrator
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// holds reports whether a transaction has anything of a migration in it.
+func (x *tx) holds() bool {
+	return len(x.marked) > 0 || x.joined || x.set != nil || x.cleared || x.body != nil && (x.body.told || x.body.ddl)
+}
+
+// completes are the migrations that end if the transaction commits.
+func (t *Tracker) completes(x *tx) []*migration {
+	r := t.run
+	all := x.marked
+	if k := r.tool(); k == nil || k.style != around && k.style != single {
+		return all
+	}
+	if x.body != nil && x.body.opened {
+		return append(all[:len(all):len(all)], x.body)
+	}
+	closes := x.set != nil && !x.set.dirty || x.set == nil && x.cleared
+	if closes && r.open != nil && r.open.opened {
+		return append(all[:len(all):len(all)], r.open)
+	}
+	return all
+}
+
+// commit takes in a commit, and its error.
+func (t *Tracker) commit(cn *conn, c *Call) {
+	x := cn.tx
+	cn.tx, cn.byText = nil, false
+	r := t.run
+	if x == nil || r == nil {
+		return
+	}
+	if c.Err != nil {
+		t.undo(cn, x, c.Err, c.end(), c)
+		t.over(c)
+		return
+	}
+	if x.holds() {
+		r.own(c)
+	}
+	for _, m := range x.marked {
+		t.finish(m, m.completed(), c.end())
+	}
+	if m := x.body; m != nil {
+		t.committed(cn, c, x, m)
+	}
+	if x.joined && r.open != nil {
+		r.open.err, r.open.failed = nil, nil // the tool went on
+	}
+	if k := r.tool(); k != nil && k.style == around {
+		t.replaced(cn, c, x)
+	}
+	t.over(c)
+}
+
+// committed takes in a body that was committed without a mark of its own.
+func (t *Tracker) committed(cn *conn, c *Call, x *tx, m *migration) {
+	r := t.run
+	k := r.tool()
+	switch {
+	case m.opened: // its mark came first, in the same transaction
+		m.err, m.failed = nil, nil
+		t.finish(m, m.completed(), c.end())
+		if x.set != nil {
+			r.known, r.current = true, x.set.version
+		}
+	case k != nil && k.elsewhere && (m.told || cn.shown && !cn.loose):
+		m.tx = nil
+		switch {
+		case m.told:
+			if r.open != nil {
+				t.unmarked(r.open, r.open.end)
+			}
+			r.open = m
+		default:
+			m.merge(r.stray)
+			r.stray = m
+		}
+	case m.told:
+		t.unmarked(m, c.end())
+	default: // the application's
+		cn.loose = true
+		r.foreign++
+	}
+}
+
+// rollback takes in a rollback. Its own error changes nothing: the connection
+// is gone then, and the transaction with it.
+func (t *Tracker) rollback(cn *conn, c *Call) {
+	x := cn.tx
+	cn.tx, cn.byText = nil, false
+	if x == nil || t.run == nil {
+		return
+	}
+	if x.holds() {
+		t.run.own(c)
+	}
+	t.undo(cn, x, nil, c.end(), c)
+	t.over(c)
+}
+
+// undo ends what a transaction that did not commit has held. What an implicit
+// commit had made permanent stays applied.
+func (t *Tracker) undo(cn *conn, x *tx, err error, now time.Time, c *Call) {
+	r := t.run
+	cause := err
+	if x.body != nil && x.body.err != nil {
+		cause = x.body.err
+	}
+	for i, m := range x.marked {
+		if i < x.durable {
+			t.finish(m, m.completed(), now)
+			continue
+		}
+		m.blameFor(cause)
+		m.unsure = lost(err)
+		t.finish(m, event.Failed, now)
+	}
+	if m := x.body; m != nil {
+		m.blameFor(err)
+		m.unsure = lost(err)
+		switch {
+		case m.told, m.blame, m.wrote && cn.shown && !cn.reset:
+			t.finish(m, event.Failed, now)
+		default:
+			cn.loose = true
+			r.foreign++
+		}
+	}
+	closing := x.set != nil && !x.set.dirty || x.set == nil && x.cleared
+	if m := r.open; m != nil && m.opened && (x.joined || closing) {
+		r.open = nil
+		m.undone = x.joined
+		m.blameFor(x.setErr, err)
+		m.unsure = lost(err)
+		t.finish(m, event.Failed, now)
+		return
+	}
+	if x.set != nil && x.set.dirty {
+		m := t.newMigration(cn, c)
+		m.blameFor(x.setErr, err)
+		t.aim(m, x.set.version)
+		t.finish(m, event.Failed, now)
+	}
+}
+
+// lost reports whether a commit's error leaves open what the server has done.
+func lost(err error) bool {
+	switch class, _ := event.Classify(err); class {
+	case event.ClassBadConn, event.ClassTerminated, event.ClassCancelled:
+		return true
+	}
+	return false
+}
+
+// blameFor gives a migration its error, unless it has one.
+func (m *migration) blameFor(errs ...error) {
+	for _, err := range errs {
+		if m.err == nil {
+			m.err = err
+		}
+	}
+}
+
+// abandon ends what a transaction has held whose end will not be seen.
+func (t *Tracker) abandon(cn *conn, now time.Time) {
+	x := cn.tx
+	cn.tx = nil
+	if x == nil || t.run == nil {
+		return
+	}
+	for i, m := range x.marked {
+		if i < x.durable {
+			t.finish(m, m.completed(), now)
+		} else {
+			t.finish(m, event.Interrupted, now)
+		}
+	}
+	if m := x.body; m != nil && m.told {
+		t.finish(m, m.cutShort(), now)
+	}
+	if m := t.run.open; m != nil && x.joined {
+		t.run.open = nil
+		t.finish(m, m.cutShort(), now)
+	}
+}
+
+// cutShort is the outcome of a migration whose end was not seen.
+func (m *migration) cutShort() event.Outcome {
+	if m.err != nil {
+		return event.Failed
+	}
+	return event.Interrupted
+}
+
+// over ends a run that was only waiting for a transaction's end.
+func (t *Tracker) over(c *Call) {
+	r := t.run
+	switch {
+	case r.ending:
+		t.endRun(c.end(), unlocked)
+	case r.tools == 0 && r.open == nil && !t.held():
+		t.endRun(c.end(), silent)
+	}
+}
+
+// held reports whether any transaction has something of a migration in it.
+func (t *Tracker) held() bool {
+	for _, cn := range t.conns {
+		if cn.tx != nil && cn.tx.holds() {
+			return true
+		}
+	}
+	return false
+}
+
+// txText takes in a transaction that is opened or ended by SQL text.
+func (t *Tracker) txText(cn *conn, c *Call) {
+	if c.InTx || c.Err != nil && !cn.byText {
+		return
+	}
+	switch c.Text.Statements[0].Operation.String() {
+	case "BEGIN":
+		if c.Err == nil {
+			cn.byText = true
+		}
+	case "COMMIT":
+		t.commit(cn, c)
+	case "ROLLBACK":
+		t.rollback(cn, c)
+	}
+}
+
+// reset is told that the pool has handed the connection out again.
+func (t *Tracker) reset(cn *conn, c *Call) {
+	t.abandon(cn, c.end())
+	cn.byText = false
+	cn.reset = cn.shown
+	r := t.run
+	if r == nil {
+		return
+	}
+	// DDL of no known tool is grouped by checkout.
+	if m := r.open; m != nil && r.tools == 0 && m.ev.ConnID == cn.id {
+		r.open = nil
+		t.unmarked(m, m.end)
+		t.over(c)
+	}
+}
+
+// closed is told that a connection is closed.
+func (t *Tracker) closed(cn *conn, c *Call) {
+	r := t.run
+	delete(t.conns, cn.id)
+	if r == nil {
+		return
+	}
+	t.abandon(cn, c.end())
+	if r.lock != nil && r.lock.key == cn.lock.key && cn.lock.granted && !r.lockRow {
+		r.lock = nil // the server lets go of a session's locks
+	}
+	if m := r.open; m != nil && r.tools == 0 && m.ev.ConnID == cn.id {
+		r.open = nil
+		t.unmarked(m, m.end)
+	}
+	_, mine := r.conns[cn.id]
+	delete(r.conns, cn.id)
+	switch {
+	case mine && len(r.conns) == 0:
+		t.endRun(later(r.last, c.Start), gone)
+	case r.ending || r.tools == 0 && r.open == nil:
+		t.over(c)
+	}
+}
+
+// row takes in a row of a query.
+func (t *Tracker) row(cn *conn, c *Call) {
+	q := cn.query
+	if q == nil {
+		return
+	}
+	q.rows++
+	if q.rows == 1 {
+		q.first = make([]string, len(c.Values))
+		for i, v := range c.Values {
+			q.first[i], _ = argument(v)
+		}
+		q.null = len(c.Values) > 0 && c.Values[0] == nil
+	}
+	if q.touch != nil && t.run != nil {
+		t.versionRow(q, c)
+	}
+}
+
+// rowEnd takes in the end of a query's rows.
+func (t *Tracker) rowEnd(cn *conn, c *Call) {
+	q := cn.query
+	if q == nil {
+		return
+	}
+	q.call.Err = c.Err
+	if d := c.Start.Add(c.Duration).Sub(q.call.Start); d > q.call.Duration {
+		q.call.Duration = d
+	}
+	t.finishQuery(cn, c)
+}
+
+// finishQuery takes in what a query has returned.
+func (t *Tracker) finishQuery(cn *conn, _ *Call) {
+	q := cn.query
+	if q == nil {
+		return
+	}
+	cn.query = nil
+	c := &q.call
+	switch {
+	case len(q.locks) > 0:
+		t.lockAnswered(cn, c, q.locks, q)
+	case q.table:
+		t.lockTableAnswered(cn, c, q.release, q.rows > 0)
+	case t.run == nil:
+	case q.touch != nil && !q.touch.kind.isMark():
+		t.consulted(cn, c, *q.touch, q)
+	case q.touch != nil:
+		versions := q.versions
+		if len(versions) == 0 {
+			versions = t.versionsOf(*q.touch, c.Args)
+		}
+		t.run.read = true
+		t.run.own(c)
+		t.marked(cn, c, *q.touch, versions, false)
+		if len(q.keys) == 1 && len(versions) == 1 {
+			t.run.name(q.keys[0], versions[0])
+		}
+	case q.body != nil && c.Err != nil:
+		q.body.fail(c)
+		t.bodyFailed(cn, c, q.body, t.grade(cn, c))
+	}
+}
+
+// versionRow reads a row of the version table.
+func (t *Tracker) versionRow(q *query, c *Call) {
+	r := t.run
+	k := r.tool()
+	if k == nil {
+		return
+	}
+	version, key, flag := "", "", true
+	var hasVersion, hasKey bool
+	for i, name := range c.Columns {
+		if i >= len(c.Values) {
+			break
+		}
+		s, ok := argument(c.Values[i])
+		switch {
+		case !ok:
+		case name == k.version:
+			version, hasVersion = s, true
+		case name == k.row:
+			key, hasKey = s, true
+		case name == "is_applied":
+			flag = isTrue(s)
+		}
+	}
+	if hasVersion && hasKey {
+		r.name(key, version)
+	}
+	if q.touch.kind.isMark() {
+		if hasVersion && len(q.versions) < maxApplied {
+			q.versions = append(q.versions, version)
+		}
+		if hasKey && len(q.keys) < 2 {
+			q.keys = append(q.keys, key)
+		}
+		return
+	}
+	if q.touch.kind != touchRead || !hasVersion {
+		return
+	}
+	if q.rows == 1 {
+		r.applied = nil
+		r.known, r.current = true, version
+	}
+	if flag && version != k.seed {
+		r.addApplied(version)
+	}
+}
+
+// name keeps the version that a row's key stands for.
+func (r *run) name(key, version string) {
+	if len(r.keys) < maxApplied {
+		r.keys[key] = version
+	}
+}
+
+// commented reports whether a text's leading comments begin with a word.
+func commented(t *sqltext.Text, word string) bool {
+	return word != "" && strings.HasPrefix(strings.TrimLeft(t.Comment, "-/*# \t\r\n"), word)
+}
