@@ -1,0 +1,254 @@
+package sqlwitness
+
+import (
+	"bytes"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/ngrok/sqlmw"
+
+	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/eventlog"
+)
+
+// Config of a Witness. The zero value is useful: metrics are kept, log lines go
+// to stderr as JSON, and migrations are audited in the database that they
+// migrate, as far as its role may.
+type Config struct {
+	// Audit says how migrations are recorded. Defaults to audit.BestEffort.
+	Audit audit.Config
+
+	// Database overrides the database's name in events and metrics. Defaults to
+	// the one in the DSN.
+	Database string
+
+	// Disabled is the kill switch: connections are the parent's own, and nothing
+	// is seen, logged, measured or written.
+	Disabled bool
+
+	// Interceptors run between the witness and the parent, the first one
+	// innermost. They see every call, and the witness times them with it.
+	Interceptors []sqlmw.Interceptor
+
+	// Listen is an address to serve Handler on, for programs that have no HTTP
+	// server of their own: "127.0.0.1:9464". Defaults to "", not to listen.
+	Listen string
+
+	// LogLevel is "debug", "info", "warn", "error" or "off". Defaults to "info".
+	LogLevel string
+
+	// LogOutput is where the JSON lines go. Defaults to os.Stderr. It is written
+	// to by one goroutine at a time and may block: lines then queue, and are
+	// dropped and counted when the queue is full.
+	LogOutput io.Writer
+
+	// Sinks get every event besides the log and the metrics.
+	Sinks []event.Sink
+
+	// Slow holds the thresholds of the slow-statement log. Zero fields have
+	// their defaults, see eventlog.Slow.
+	Slow eventlog.Slow
+
+	// System overrides the database system (OpenTelemetry db.system.name).
+	// Defaults to what the parent driver's package tells.
+	System string
+
+	// TextCache bounds how many distinct SQL texts each connector remembers.
+	// Defaults to 4096; at least 16.
+	TextCache int
+}
+
+const (
+	defaultTextCache = 4096
+	minTextCache     = 16
+)
+
+// complete checks a configuration and fills in its defaults.
+func (c Config) complete() (Config, error) {
+	if c.LogOutput == nil {
+		c.LogOutput = os.Stderr
+	}
+	if c.LogLevel == "" {
+		c.LogLevel = "info"
+	}
+	if !slices.Contains(levels, c.LogLevel) {
+		return c, &Error{Op: "configuration: LogLevel", Err: fmt.Errorf("%q is no level", c.LogLevel), Hint: "use " + strings.Join(levels, ", ")}
+	}
+	switch {
+	case c.TextCache == 0:
+		c.TextCache = defaultTextCache
+	case c.TextCache < minTextCache:
+		return c, &Error{Op: "configuration: TextCache", Err: fmt.Errorf("%d is out of range", c.TextCache),
+			Hint: fmt.Sprintf("use at least %d, or 0 for %d", minTextCache, defaultTextCache)}
+	}
+	if _, err := audit.Open(c.Audit, event.Database{}, func(context.Context) (driver.Conn, error) { return nil, driver.ErrBadConn }, audit.Deps{}); err != nil {
+		return c, &Error{Op: "configuration: Audit", Err: err}
+	}
+	for i, in := range c.Interceptors {
+		if in == nil {
+			return c, &Error{Op: "configuration: Interceptors", Err: fmt.Errorf("number %d is nil", i)}
+		}
+	}
+	for i, s := range c.Sinks {
+		if s == nil {
+			return c, &Error{Op: "configuration: Sinks", Err: fmt.Errorf("number %d is nil", i)}
+		}
+	}
+	return c, nil
+}
+
+var levels = []string{"debug", "info", "warn", "error", "off"}
+
+// file is the form of the YAML file that SQLWITNESS_CONFIG names.
+type file struct {
+	Disabled bool   `yaml:"disabled"`
+	Listen   string `yaml:"listen"`
+	Database string `yaml:"database"`
+	Log      struct {
+		Level  string `yaml:"level"`
+		Output string `yaml:"output"`
+	} `yaml:"log"`
+	Slow struct {
+		Read  time.Duration `yaml:"read"`
+		Write time.Duration `yaml:"write"`
+		DDL   time.Duration `yaml:"ddl"`
+		Lock  time.Duration `yaml:"lock"`
+		Other time.Duration `yaml:"other"`
+	} `yaml:"slow"`
+	Audit struct {
+		Mode   string `yaml:"mode"`
+		Spool  string `yaml:"spool"`
+		Actor  string `yaml:"actor"`
+		Ticket string `yaml:"ticket"`
+		Reason string `yaml:"reason"`
+	} `yaml:"audit"`
+	TextCache int `yaml:"text_cache"`
+}
+
+// ConfigFromEnvironment reads the configuration of the default witness: the
+// YAML file that SQLWITNESS_CONFIG names, if it is set, and over it the
+// variables
+//
+//	SQLWITNESS_DISABLED      true turns everything off
+//	SQLWITNESS_LISTEN        address to serve metrics on, such as 127.0.0.1:9464
+//	SQLWITNESS_DATABASE      the database's name in events and metrics
+//	SQLWITNESS_LOG_LEVEL     debug, info, warn, error or off
+//	SQLWITNESS_LOG_OUTPUT    stderr, stdout or the path of a file to append to
+//	SQLWITNESS_SLOW_READ     threshold of the slow log, such as 200ms; -1s turns it off;
+//	                         also _WRITE, _DDL, _LOCK and _OTHER
+//	SQLWITNESS_AUDIT         best-effort, strict or off
+//	SQLWITNESS_AUDIT_SPOOL   file for entries that the database did not take
+//	SQLWITNESS_ACTOR, SQLWITNESS_TICKET, SQLWITNESS_REASON
+//	                         who migrates and why, as claimed in the audit trail
+//	SQLWITNESS_TEXT_CACHE    distinct SQL texts to remember
+//
+// An unknown key in the file is an error, as is a value that does not hold: the
+// error names the variable, or the line and column.
+func ConfigFromEnvironment() (Config, error) { return configFrom(os.Getenv) }
+
+func configFrom(getenv func(string) string) (Config, error) {
+	var f file
+	if path := getenv("SQLWITNESS_CONFIG"); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return Config{}, &Error{Op: "read SQLWITNESS_CONFIG", Err: err}
+		}
+		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+			return Config{}, &Error{Op: "read " + path, Err: errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))}
+		}
+	}
+	e := environment{getenv: getenv}
+	e.boolean("SQLWITNESS_DISABLED", &f.Disabled)
+	e.text("SQLWITNESS_LISTEN", &f.Listen)
+	e.text("SQLWITNESS_DATABASE", &f.Database)
+	e.text("SQLWITNESS_LOG_LEVEL", &f.Log.Level)
+	e.text("SQLWITNESS_LOG_OUTPUT", &f.Log.Output)
+	e.duration("SQLWITNESS_SLOW_READ", &f.Slow.Read)
+	e.duration("SQLWITNESS_SLOW_WRITE", &f.Slow.Write)
+	e.duration("SQLWITNESS_SLOW_DDL", &f.Slow.DDL)
+	e.duration("SQLWITNESS_SLOW_LOCK", &f.Slow.Lock)
+	e.duration("SQLWITNESS_SLOW_OTHER", &f.Slow.Other)
+	e.text("SQLWITNESS_AUDIT", &f.Audit.Mode)
+	e.text("SQLWITNESS_AUDIT_SPOOL", &f.Audit.Spool)
+	e.text("SQLWITNESS_ACTOR", &f.Audit.Actor)
+	e.text("SQLWITNESS_TICKET", &f.Audit.Ticket)
+	e.text("SQLWITNESS_REASON", &f.Audit.Reason)
+	e.integer("SQLWITNESS_TEXT_CACHE", &f.TextCache)
+	if e.err != nil {
+		return Config{}, e.err
+	}
+	return f.config()
+}
+
+func (f file) config() (Config, error) {
+	cfg := Config{
+		Audit:     audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Database:  f.Database,
+		Disabled:  f.Disabled,
+		Listen:    f.Listen,
+		LogLevel:  f.Log.Level,
+		Slow:      eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
+		TextCache: f.TextCache,
+	}
+	if f.Audit.Mode != "" {
+		if err := cfg.Audit.Mode.UnmarshalText([]byte(f.Audit.Mode)); err != nil {
+			return cfg, &Error{Op: "configuration: audit mode", Err: err, Hint: "use best-effort, strict or off"}
+		}
+	}
+	switch f.Log.Output {
+	case "", "stderr":
+	case "stdout":
+		cfg.LogOutput = os.Stdout
+	default:
+		out, err := os.OpenFile(f.Log.Output, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return cfg, &Error{Op: "configuration: log output", Err: err, Hint: "use stderr, stdout or a file that can be written"}
+		}
+		cfg.LogOutput = out
+	}
+	return cfg, nil
+}
+
+// environment reads variables into a file's fields and keeps the first error.
+type environment struct {
+	getenv func(string) string
+	err    error
+}
+
+func (e *environment) text(name string, to *string) {
+	if v := e.getenv(name); v != "" {
+		*to = v
+	}
+}
+
+func (e *environment) boolean(name string, to *bool) {
+	e.parse(name, "true or false", func(v string) (err error) { *to, err = strconv.ParseBool(v); return err })
+}
+
+func (e *environment) integer(name string, to *int) {
+	e.parse(name, "a number", func(v string) (err error) { *to, err = strconv.Atoi(v); return err })
+}
+
+func (e *environment) duration(name string, to *time.Duration) {
+	e.parse(name, "a duration such as 200ms or 5s", func(v string) (err error) { *to, err = time.ParseDuration(v); return err })
+}
+
+func (e *environment) parse(name, want string, set func(string) error) {
+	v := e.getenv(name)
+	if v == "" {
+		return
+	}
+	if set(v) != nil && e.err == nil {
+		e.err = &Error{Op: "configuration: " + name, Err: fmt.Errorf("%q is not %s", v, want)}
+	}
+}

@@ -1,0 +1,122 @@
+package drivertest
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/sqlwitness/sqlwitness/internal/fakedb"
+)
+
+func txCases() []testCase {
+	return []testCase{
+		{
+			name: "transaction",
+			rule: "a transaction is begun, used and ended on one connection",
+			play: func(p *play) {
+				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
+					p.every(tx, "INSERT ?", 1)
+					p.commit(tx)
+					p.commit(tx)
+					p.rollback(tx)
+					p.exec(tx, "INSERT")
+				})
+				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
+					p.exec(tx, "INSERT")
+					p.rollback(tx)
+					p.commit(tx)
+				})
+				p.conn(func(c *sql.Conn) {
+					p.begin(p.ctx, c, nil, func(tx *sql.Tx) { p.commit(tx) })
+				})
+			},
+		},
+		{
+			name: "isolation level",
+			rule: "an isolation level reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
+			play: func(p *play) {
+				for _, level := range []sql.IsolationLevel{sql.LevelSerializable, sql.LevelReadCommitted, sql.LevelDefault} {
+					p.begin(p.ctx, p.db, &sql.TxOptions{Isolation: level}, p.commit)
+				}
+			},
+		},
+		{
+			name: "read-only transaction",
+			rule: "read-only reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
+			play: func(p *play) { p.begin(p.ctx, p.db, &sql.TxOptions{ReadOnly: true}, p.commit) },
+		},
+		{
+			name: "commit that fails",
+			rule: "an error of Commit or Rollback is the driver's own",
+			play: func(p *play) {
+				p.fake.Next("Tx.Commit", fakedb.Fault{Err: &fakedb.Error{Text: "not committed"}})
+				p.fake.Next("Tx.Rollback", fakedb.Fault{Err: &fakedb.Error{Text: "not rolled back"}})
+				p.begin(p.ctx, p.db, nil, p.commit)
+				p.begin(p.ctx, p.db, nil, p.rollback)
+			},
+		},
+		{
+			name: "begin that fails",
+			rule: "an error of Begin is the driver's own",
+			play: func(p *play) {
+				for range 2 {
+					fault := fakedb.Fault{Err: &fakedb.Error{Text: "not begun"}}
+					p.fake.Next("Conn.Begin", fault)
+					p.fake.Next("Conn.BeginTx", fault)
+				}
+				p.begin(p.ctx, p.db, nil, p.commit)
+				p.conn(func(c *sql.Conn) { p.begin(p.ctx, c, nil, p.commit) })
+				p.begin(p.ctx, p.db, nil, p.commit)
+			},
+		},
+		{
+			name: "statement in a transaction",
+			rule: "a failed statement does not end the transaction, and one prepared before can be used in it",
+			play: func(p *play) {
+				stmt, err := p.db.PrepareContext(p.ctx, "INSERT ?")
+				p.do("prepare", func() (any, error) { return nil, err })
+				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
+					p.every(tx, "FAIL no such table")
+					p.exec(tx, "INSERT ?", 1)
+					if stmt != nil {
+						p.do("exec prepared before", func() (any, error) {
+							res, err := tx.StmtContext(p.ctx, stmt).ExecContext(p.ctx, 2)
+							return p.result(res), err
+						})
+					}
+					p.commit(tx)
+				})
+				if stmt != nil {
+					p.do("close statement", func() (any, error) { return nil, stmt.Close() })
+				}
+			},
+		},
+		{
+			name: "transaction of a cancelled context",
+			rule: "a transaction whose context is cancelled is rolled back once, and says so",
+			play: func(p *play) {
+				ctx, cancel := context.WithCancel(p.ctx)
+				p.begin(ctx, p.db, nil, func(tx *sql.Tx) {
+					p.exec(tx, "INSERT")
+					cancel()
+					p.await("Tx.Rollback")
+					p.settle()
+					p.exec(tx, "INSERT")
+					p.commit(tx)
+					p.rollback(tx)
+				})
+				cancel()
+			},
+		},
+		{
+			name: "bad connection in a transaction",
+			rule: "driver.ErrBadConn in a transaction is the caller's to see and is not retried",
+			play: func(p *play) {
+				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
+					p.exec(tx, "BADCONN")
+					p.rollback(tx)
+				})
+				p.exec(p.db, "INSERT")
+			},
+		},
+	}
+}

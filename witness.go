@@ -1,0 +1,257 @@
+package sqlwitness
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/eventlog"
+	"github.com/sqlwitness/sqlwitness/metrics"
+	"github.com/sqlwitness/sqlwitness/migrator"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// Witness watches the connections of the drivers that it wraps. Make one with
+// New; it is safe for concurrent use. Programs that import a package under
+// drivers/ have one already, see Default.
+type Witness struct {
+	cfg     Config
+	base    time.Time // the zero of its clock
+	log     *eventlog.Log
+	metrics *metrics.Set
+	sinks   []event.Sink
+	server  *server // nil unless Config.Listen is set
+	connID  atomic.Uint64
+
+	mu         sync.Mutex
+	connectors map[*connector]struct{}
+}
+
+// New makes a witness. The zero Config is useful. A value that does not hold is
+// an *Error that names it.
+func New(cfg Config) (*Witness, error) {
+	cfg, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	w := &Witness{cfg: cfg, base: time.Now(), connectors: map[*connector]struct{}{}}
+	w.metrics = metrics.New(metrics.Config{Version: Version()})
+	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
+	w.sinks = append([]event.Sink{w.log, w.metrics}, cfg.Sinks...)
+	w.metrics.StatementsInFlight(func() int { n, _ := w.inFlight(); return n })
+	w.metrics.OldestStatement(func() time.Duration { _, age := w.inFlight(); return age })
+	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
+	if cfg.Listen != "" && !cfg.Disabled {
+		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Default is the witness of the packages under drivers/. It is made when it is
+// first needed, from the SQLWITNESS_ environment variables and the file that
+// SQLWITNESS_CONFIG names (see ConfigFromEnvironment); an error in those is
+// returned here and by every connection through it.
+func Default() (*Witness, error) { return defaultWitness() }
+
+var defaultWitness = sync.OnceValues(func() (*Witness, error) {
+	cfg, err := ConfigFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg)
+})
+
+// RegisterDefault registers parent as Prefix + name on the default witness. It
+// is what the packages under drivers/ call, and what a driver without such a
+// package needs. A name that is taken stays as it is.
+func RegisterDefault(name string, parent driver.Driver) {
+	if slices.Contains(sql.Drivers(), Prefix+name) {
+		return
+	}
+	sql.Register(Prefix+name, &wrappedDriver{witness: Default, name: name, parent: parent})
+}
+
+// WritePrometheus writes the metrics in the Prometheus text format.
+func (w *Witness) WritePrometheus(out io.Writer) {
+	w.collect()
+	w.metrics.WritePrometheus(out)
+}
+
+// collect adds to the metrics what connections have counted on their own.
+func (w *Witness) collect() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.connectors {
+		c.mu.Lock()
+		for conn := range c.conns {
+			c.collect(conn)
+		}
+		c.mu.Unlock()
+		c.collectAudit()
+	}
+}
+
+// collectAudit adds to the metrics what the audit has written since the last
+// time. c.w.mu is held.
+func (c *connector) collectAudit() {
+	now, before := c.audit.Stats(), c.audited
+	c.audited = now
+	c.w.metrics.AuditEntries("tx", now.InTx-before.InTx)
+	c.w.metrics.AuditEntries("own", now.Written-before.Written)
+	c.w.metrics.AuditEntries("spool", now.Spooled-before.Spooled)
+	c.w.metrics.AuditEntries("lost", now.Lost-before.Lost)
+}
+
+// Close ends what is open, a migration in the middle as interrupted, and writes
+// out what is queued, until ctx is done. Connections stay usable. What is lost
+// where the process dies without it: queued log lines and, of a migration in the
+// middle, everything but its intent in the audit trail.
+func (w *Witness) Close(ctx context.Context) error {
+	w.mu.Lock()
+	connectors := slices.Collect(maps.Keys(w.connectors))
+	w.mu.Unlock()
+	var errs []error
+	for _, c := range connectors {
+		errs = append(errs, c.close(ctx))
+	}
+	errs = append(errs, w.server.close(ctx), w.log.Close(ctx))
+	return errors.Join(errs...)
+}
+
+// now is the time since the witness was made, by the monotonic clock.
+func (w *Witness) now() int64 { return int64(time.Since(w.base)) }
+
+// connector wraps a parent connector.
+func (w *Witness) connector(parent driver.Connector, d *wrappedDriver, db event.Database, inMemory bool) driver.Connector {
+	if w.cfg.Disabled {
+		return parent
+	}
+	if w.cfg.System != "" {
+		db.System = w.cfg.System
+	}
+	if w.cfg.Database != "" {
+		db.Name = w.cfg.Database
+	}
+	c := &connector{
+		w:       w,
+		driver:  d,
+		parent:  parent,
+		db:      db,
+		dialect: sqltext.DialectOf(db.System),
+		metrics: w.metrics.Connector(db),
+		conns:   map[*conn]struct{}{},
+	}
+	c.locks.wait = map[uint64]*lockWait{}
+	c.prepared = w.metrics.CacheMisses(metrics.CachePrepared)
+	misses := w.metrics.CacheMisses(metrics.CacheStatementClass)
+	c.texts = newTextCache(w.cfg.TextCache, c.analyse, misses.Inc)
+	c.tracker = migrator.New(migrator.Config{Database: db, NewID: newID, Now: time.Now})
+	// complete has opened a store with this configuration, so there is no error.
+	c.audit, _ = audit.Open(w.cfg.Audit, db, parent.Connect, audit.Deps{Library: Version(), InMemory: inMemory, Report: c.auditTrouble})
+	w.mu.Lock()
+	w.connectors[c] = struct{}{}
+	w.mu.Unlock()
+	return c
+}
+
+// newID makes the id of a run or a migration: a UUIDv7, which sorts by time.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// each hands something to every sink. One that panics harms no other.
+func (w *Witness) each(tell func(event.Sink)) {
+	for _, s := range w.sinks {
+		func() {
+			defer w.contain("sink")
+			tell(s)
+		}()
+	}
+}
+
+// contain is deferred around everything of ours that a statement waits for, so
+// that a defect here is a number in the metrics and a line in the log, and the
+// statement goes on. It never surrounds a call of the parent's own.
+func (w *Witness) contain(component string) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	w.metrics.Error(component)
+	w.log.Panic(component, cause, debug.Stack())
+}
+
+// inFlight looks at every connection's statement in flight.
+func (w *Witness) inFlight() (n int, oldest time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.now()
+	for c := range w.connectors {
+		c.mu.Lock()
+		for conn := range c.conns {
+			if t, start := conn.flight.read(); t != nil {
+				n++
+				oldest = max(oldest, time.Duration(now-start))
+			}
+		}
+		c.mu.Unlock()
+	}
+	return n, oldest
+}
+
+// auditTrouble logs and counts what keeps the audit trail from being written.
+func (c *connector) auditTrouble(t audit.Trouble) {
+	c.w.metrics.AuditFailure(string(t.Kind))
+	c.w.log.Line("warn", "audit.degraded", event.Trace{}, c.db, func(e *zerolog.Event) {
+		e.Str("kind", string(t.Kind)).Str("message", t.Message)
+		for key, value := range map[string]string{"hint": t.Hint, "error_class": t.Class, "sqlstate": t.SQLState, "spool": t.Spool} {
+			if value != "" {
+				e.Str(key, value)
+			}
+		}
+	})
+}
+
+// connected notes an attempt to open a connection.
+func (c *connector) connected(start int64, err error) {
+	c.metrics.Connected(c.w.now()-start, err)
+}
+
+// close ends what is open on the connector.
+func (c *connector) close(ctx context.Context) error {
+	defer c.w.contain("migrator")
+	_ = c.tell(ctx, c.tracker.Flush(), false)
+	return c.audit.Close(ctx)
+}
+
+// ended is told that the DB is closed: no connection is left.
+func (c *connector) ended() {
+	_ = c.close(context.Background())
+	c.w.mu.Lock()
+	c.collectAudit()
+	delete(c.w.connectors, c)
+	c.w.mu.Unlock()
+}
+
+// trace ties an event of a connection to its caller and to the migration that it
+// belongs to.
+func (c *connector) trace(ctx context.Context, conn uint64) event.Trace {
+	t := c.tracker.Trace(conn)
+	if id := correlationID(ctx); id != "" {
+		t.CorrelationID = id
+	}
+	return t
+}
