@@ -1,0 +1,1 @@
+CREATE INDEX idx_ledger_account ON ledger (account);

@@ -1,0 +1,3 @@
+INSERT INTO ledger (account, cents)
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+SELECT i % 100, i FROM n;

@@ -1,0 +1,2 @@
+ALTER TABLE ledger ADD COLUMN currency varchar(3);
+INSERT INTO legder (account, cents) VALUES (4711, 100);
