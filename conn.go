@@ -39,6 +39,11 @@ type conn struct {
 	tx       tx   // used again by each transaction in turn
 	rows     rows // used again by each result set in turn
 
+	askTimeouts bool // a run has begun here, and its timeouts are not read yet
+
+	failedText *text // the statement that failed last, if it may come again
+	failure    failure
+
 	refuse error             // audit.Strict: what the next statement of the migration is answered with
 	late   []migrator.Change // what is told once the open transaction has ended
 }

@@ -138,6 +138,7 @@ type connector struct {
 	texts    *textCache
 	tracker  *migrator.Tracker
 	locks    locks
+	retries  retries
 	audit    *audit.Store
 	audited  audit.Stats // what the metrics have of it; guarded by w.mu
 	metrics  *metrics.Connector

@@ -43,11 +43,16 @@ func (c *conn) sample() {
 }
 
 // long reports whether a statement takes the long way.
-func (c *conn) long(t *text) bool { return t.watched || c.connector.tracker.Active() }
+func (c *conn) long(t *text) bool {
+	return t.watched || c.connector.tracker.Active() || c.connector.retries.expecting.Load()
+}
 
 // begin is called right before the parent.
 func (c *conn) begin(t *text) (start int64) {
 	start = c.now()
+	if c.failedText == t {
+		c.again(t, start)
+	}
 	c.flight.takeOff(start, t)
 	if c.calls%sampleEvery == 0 {
 		c.before = start - c.entered
@@ -81,6 +86,7 @@ func (c *conn) failed(ctx context.Context, t *text, phase metrics.Phase, start, 
 		return
 	}
 	defer c.connector.w.contain("interceptor")
+	c.mayRetry(t, start, start+took, err)
 	s := c.statement(ctx, t, phase, start, took)
 	s.Err = err
 	s.ErrorClass, s.SQLState = event.Classify(err)

@@ -22,12 +22,14 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 	ctx = context.WithoutCancel(ctx)
 	for _, ch := range changes {
 		if run := ch.Run; run != nil {
+			c.summed(run)
 			c.w.each(func(s event.Sink) { s.Run(run) })
 		}
 		m := ch.Migration
 		if m == nil {
 			continue
 		}
+		c.attempted(m)
 		switch {
 		case m.Outcome == "":
 			if err := c.audit.Intent(ctx, m, ran); err != nil {
@@ -60,6 +62,9 @@ func (c *conn) tellAfter(ctx context.Context, changes []migrator.Change) {
 	if err := c.connector.tell(ctx, now, c.inTx); err != nil {
 		c.refuse = err
 	}
+	for _, ch := range now {
+		c.askTimeouts = c.askTimeouts || ch.Run != nil && !ch.Run.Finished
+	}
 }
 
 func hasEnded(ch migrator.Change) bool {
@@ -74,6 +79,7 @@ func (c *conn) tellLocks(locks []event.Lock) {
 	for i := range locks {
 		l := &locks[i]
 		l.Database = c.connector.db
+		c.connector.polled(l)
 		c.connector.w.each(func(s event.Sink) { s.Lock(l) })
 	}
 }

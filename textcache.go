@@ -117,6 +117,9 @@ func threshold(d time.Duration) int64 {
 	return int64(d)
 }
 
+// tx reports whether the text begins or ends a transaction.
+func (t *text) tx() bool { return t.Class() == sqltext.ClassTx }
+
 // isCommit reports whether the text is a lone COMMIT: the end of a transaction
 // that the caller drives by SQL text.
 func (t *text) isCommit() bool { return t.Count == 1 && t.Operation().String() == "COMMIT" }

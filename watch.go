@@ -68,6 +68,10 @@ func (c *conn) watchBegin(ctx context.Context, kind migrator.Kind, t *text, args
 	defer c.connector.w.contain("migrator")
 	w.call = migrator.Call{Kind: kind, Conn: c.id, InTx: c.inTx, Text: t.Text, Role: t.role, Args: args, Affected: -1,
 		Start: c.at(c.now()), CorrelationID: correlationID(ctx)}
+	c.again(t, c.now())
+	if c.askTimeouts && !c.inTx && c.open == 0 && !t.tx() {
+		c.readTimeouts(ctx)
+	}
 	for i := range t.Statements {
 		w.locks = append(w.locks, t.Statements[i].Locks...)
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/rs/zerolog"
 
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
@@ -215,14 +214,7 @@ func (w *Witness) inFlight() (n int, oldest time.Duration) {
 // auditTrouble logs and counts what keeps the audit trail from being written.
 func (c *connector) auditTrouble(t audit.Trouble) {
 	c.w.metrics.AuditFailure(string(t.Kind))
-	c.w.log.Line("warn", "audit.degraded", event.Trace{}, c.db, func(e *zerolog.Event) {
-		e.Str("kind", string(t.Kind)).Str("message", t.Message)
-		for key, value := range map[string]string{"hint": t.Hint, "error_class": t.Class, "sqlstate": t.SQLState, "spool": t.Spool} {
-			if value != "" {
-				e.Str(key, value)
-			}
-		}
-	})
+	c.w.log.Degraded(c.db, string(t.Kind), t.Message, t.Hint, t.Class, t.SQLState, t.Spool)
 }
 
 // connected notes an attempt to open a connection.

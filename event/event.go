@@ -189,7 +189,15 @@ type Run struct {
 	Statements                    int
 	LockWait                      time.Duration
 	LockAttempts                  int
+	Retries                       int           // of every kind: locks asked for again, statements and migrations sent again
+	RetryLost                     time.Duration // lost by them
 	Slowest                       *BodyStatement
+}
+
+// Timeout is a timeout that is in force on a connection.
+type Timeout struct {
+	Name  string // the server's own name for it
+	Value time.Duration
 }
 
 // Sink receives what was observed. Methods are called on the goroutine of the

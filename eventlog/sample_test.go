@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
@@ -164,6 +162,12 @@ func samples(l *Log) {
 	for range limitBurst + limitEvery {
 		l.Panic("sink", errors.New("runtime error: index out of range [5] with length 3"), []byte("goroutine 1 [running]:\n"))
 	}
-	l.Line("warn", "audit.degraded", sampleTrace, sampleDB, func(e *zerolog.Event) { e.Str("reason", "forbidden") })
+	l.Timeouts(sampleTrace, sampleDB, []event.Timeout{{Name: "lock_timeout"}, {Name: "statement_timeout", Value: time.Minute},
+		{Name: "idle_in_transaction_session_timeout"}}, "lock_timeout", false)
+	l.Timeouts(sampleTrace, sampleDB, []event.Timeout{{Name: "lock_wait_timeout", Value: time.Minute}, {Name: "innodb_lock_wait_timeout", Value: time.Minute},
+		{Name: "max_statement_time"}, {Name: "max_execution_time"}}, "lock_wait_timeout", true)
+	l.Timeouts(sampleTrace, sampleDB, []event.Timeout{{Name: "busy_timeout", Value: 5 * time.Second}}, "busy_timeout", true)
+	l.Degraded(sampleDB, "forbidden", "the role may not make the audit tables", "GRANT CREATE ON DATABASE shop TO app", "permission", "42501", "/var/spool/audit.jsonl")
+	l.Degraded(sampleDB, "in_memory", "there is no audit for in-memory databases", "", "", "", "")
 	l.Line("info", "config.changed", event.Trace{}, event.Database{}, nil)
 }

@@ -194,7 +194,8 @@ func (l *Log) Run(r *event.Run) {
 		Int("failures", r.Failures).
 		Int("statements", r.Statements)
 	ms(e, "lock_wait_ms", r.LockWait)
-	e.Int("lock_attempts", r.LockAttempts)
+	e.Int("lock_attempts", r.LockAttempts).Int("retries", r.Retries)
+	ms(e, "retry_lost_ms", r.RetryLost)
 	slowestKey(e, r.Slowest)
 	e.Send()
 }

@@ -57,6 +57,12 @@ func (f *family) counter(values ...string) *Counter {
 	return c
 }
 
+// sum resolves the series, with label values of a closed set, of a counter that
+// is no whole number.
+func (f *family) sum(values ...string) *vm.FloatCounter {
+	return f.set.GetOrCreateFloatCounter(f.Name + render(f.Labels, values))
+}
+
 // histogram resolves the series with the given label values.
 func (f *family) histogram(values ...string) *Histogram {
 	f.mu.Lock()

@@ -40,6 +40,8 @@ const (
 	overhead            = "sqlwitness_overhead_seconds"
 	errorsTotal         = "sqlwitness_errors_total"
 	eventsDropped       = "sqlwitness_events_dropped_total"
+	retriesTotal        = "sqlwitness_retries_total"
+	retryLost           = "sqlwitness_retry_lost_seconds_total"
 	auditEntries        = "sqlwitness_audit_entries_total"
 	auditFailures       = "sqlwitness_audit_failures_total"
 	buildInfo           = "sqlwitness_build_info"
@@ -93,6 +95,10 @@ func Families() []Family {
 			"Failures inside sqlwitness, none of which reached a statement: panics contained, sinks that failed."},
 		{eventsDropped, KindCounter, []string{"sink"},
 			"Events that a sink dropped because its queue was full."},
+		{retriesTotal, KindCounter, []string{"kind"},
+			"What was done again: lock_poll, a lock asked for again; lock_timeout, deadlock, serialization, bad_conn, the same statement sent again after such an error; migration, a migration started again after it failed."},
+		{retryLost, KindCounter, []string{"kind"},
+			"Seconds lost by what was done again, from the start of the first attempt to that of the next."},
 		{auditEntries, KindCounter, []string{"place"},
 			"Audit entries by where they went: tx, in a transaction of the migration; own, through the audit's own connection; spool, the file; lost, nowhere."},
 		{auditFailures, KindCounter, []string{"kind"},

@@ -75,6 +75,7 @@ func full(t testing.TB) *Set {
 	c.Ended(1, Steady, Committed, 2e5, 3e7, nil)
 	s.CacheMisses(CachePrepared).Inc()
 	s.Overhead(70)
+	s.Retried("deadlock", 1, 1500*time.Millisecond)
 	s.Error("sink")
 	s.Dropped("log", func() uint64 { return 3 })
 	s.StatementsInFlight(func() int { return 2 })

@@ -129,6 +129,12 @@ func (s *Set) RowsRead() *Counter { return s.family(rowsRead).counter() }
 // statement: a panic contained, a sink that failed.
 func (s *Set) Error(component string) { s.family(errorsTotal).counter(component).Inc() }
 
+// Retried counts n retries of a kind and the time that they have lost.
+func (s *Set) Retried(kind string, n int, lost time.Duration) {
+	s.family(retriesTotal).counter(kind).Add(n)
+	s.family(retryLost).sum(kind).Add(lost.Seconds())
+}
+
 // Overhead counts the nanoseconds that the witness itself added to a statement.
 func (s *Set) Overhead(ns int64) { s.overhead.Observe(ns) }
 

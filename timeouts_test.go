@@ -1,0 +1,89 @@
+package sqlwitness
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql"
+
+	"github.com/sqlwitness/sqlwitness/internal/testdb"
+)
+
+// logBuffer is written by the log's goroutine.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// line is the line of an event; "" if there is none.
+func (l *logBuffer) line(event string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.b.String()) {
+		if strings.Contains(line, `"event":"`+event+`"`) {
+			return line
+		}
+	}
+	return ""
+}
+
+// TestTimeoutsInForce reads them from real servers, once a run begins.
+func TestTimeoutsInForce(t *testing.T) {
+	for _, c := range []struct {
+		name, driver, options string
+		fresh                 func(testing.TB) string
+		want                  []string
+	}{
+		{"PostgreSQL", "postgres", "&lock_timeout=1500&statement_timeout=1min", testdb.PostgreSQL,
+			[]string{`"lock_timeout_ms":1500`, `"statement_timeout_ms":60000`, `"idle_in_transaction_session_timeout_ms":0`, `"lock_timeout_set":true`}},
+		{"PostgreSQL by default", "pgx", "", testdb.PostgreSQL,
+			[]string{`"lock_timeout_ms":0`, `"lock_timeout_set":false`, `set lock_timeout`}},
+		{"MariaDB", "mysql", "&lock_wait_timeout=7", testdb.MariaDB,
+			[]string{`"lock_wait_timeout_ms":7000`, `"innodb_lock_wait_timeout_ms":`, `"max_statement_time_ms":0`, `"lock_timeout_set":true`}},
+		{"SQLite", "sqlite", "?_pragma=busy_timeout(250)", testdb.SQLite,
+			[]string{`"busy_timeout_ms":250`, `"lock_timeout_set":true`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := &logBuffer{}
+			w := newWitness(t, Config{LogOutput: log})
+			db, err := w.Open(c.driver, c.fresh(t)+c.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.SetMaxOpenConns(1)
+			for _, text := range []string{
+				"CREATE TABLE goose_db_version (id int, version_id bigint, is_applied boolean)",
+				"DELETE FROM goose_db_version WHERE id = 0",
+			} {
+				if _, err := db.Exec(text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, err := db.Query("SELECT version_id, is_applied from goose_db_version ORDER BY id DESC")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = rows.Close()
+			if _, err := db.Exec("CREATE TABLE t (id int)"); err != nil {
+				t.Fatal(err)
+			}
+			_ = db.Close()
+			if err := w.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			line := log.line("run.timeouts")
+			for _, want := range c.want {
+				if !strings.Contains(line, want) {
+					t.Errorf("%s is not in %s", want, line)
+				}
+			}
+		})
+	}
+}
