@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,8 @@ import (
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/eventlog"
+	"github.com/sqlwitness/sqlwitness/migrator"
+	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
 // Config of a Witness. The zero value is useful: metrics are kept, log lines go
@@ -59,6 +62,17 @@ type Config struct {
 	// their defaults, see eventlog.Slow.
 	Slow eventlog.Slow
 
+	// Migrations are the migrations' own files. They name the version of a
+	// migration that failed before its tool had told it: many tools do so with the
+	// mark that follows the body. Read once, by New; nil means that such a version
+	// stays unknown. In the default witness: SQLWITNESS_MIGRATIONS, a folder.
+	Migrations fs.FS
+
+	// SQLComment appends the caller's correlation id and W3C traceparent to the
+	// texts that are sent without arguments, in the form of sqlcommenter, so that
+	// they show in the server's log and activity views. Defaults to false.
+	SQLComment bool
+
 	// System overrides the database system (OpenTelemetry db.system.name).
 	// Defaults to what the parent driver's package tells.
 	System string
@@ -94,6 +108,11 @@ func (c Config) complete() (Config, error) {
 	if _, err := audit.Open(c.Audit, event.Database{}, func(context.Context) (driver.Conn, error) { return nil, driver.ErrBadConn }, audit.Deps{}); err != nil {
 		return c, &Error{Op: "configuration: Audit", Err: err}
 	}
+	if c.Migrations != nil {
+		if _, err := migrator.ReadFiles(c.Migrations, sqltext.Generic); err != nil {
+			return c, &Error{Op: "configuration: Migrations", Err: err}
+		}
+	}
 	for i, in := range c.Interceptors {
 		if in == nil {
 			return c, &Error{Op: "configuration: Interceptors", Err: fmt.Errorf("number %d is nil", i)}
@@ -111,10 +130,12 @@ var levels = []string{"debug", "info", "warn", "error", "off"}
 
 // file is the form of the YAML file that SQLWITNESS_CONFIG names.
 type file struct {
-	Disabled bool   `yaml:"disabled"`
-	Listen   string `yaml:"listen"`
-	Database string `yaml:"database"`
-	Log      struct {
+	Disabled   bool   `yaml:"disabled"`
+	SQLComment bool   `yaml:"sql_comment"`
+	Listen     string `yaml:"listen"`
+	Database   string `yaml:"database"`
+	Migrations string `yaml:"migrations"`
+	Log        struct {
 		Level  string `yaml:"level"`
 		Output string `yaml:"output"`
 	} `yaml:"log"`
@@ -142,6 +163,7 @@ type file struct {
 //	SQLWITNESS_DISABLED      true turns everything off
 //	SQLWITNESS_LISTEN        address to serve metrics on, such as 127.0.0.1:9464
 //	SQLWITNESS_DATABASE      the database's name in events and metrics
+//	SQLWITNESS_MIGRATIONS    folder of the migrations' files, to name one that failed
 //	SQLWITNESS_LOG_LEVEL     debug, info, warn, error or off
 //	SQLWITNESS_LOG_OUTPUT    stderr, stdout or the path of a file to append to
 //	SQLWITNESS_SLOW_READ     threshold of the slow log, such as 200ms; -1s turns it off;
@@ -150,6 +172,7 @@ type file struct {
 //	SQLWITNESS_AUDIT_SPOOL   file for entries that the database did not take
 //	SQLWITNESS_ACTOR, SQLWITNESS_TICKET, SQLWITNESS_REASON
 //	                         who migrates and why, as claimed in the audit trail
+//	SQLWITNESS_SQL_COMMENT   true appends the caller's ids to the texts sent to the server
 //	SQLWITNESS_TEXT_CACHE    distinct SQL texts to remember
 //
 // An unknown key in the file is an error, as is a value that does not hold: the
@@ -169,8 +192,10 @@ func configFrom(getenv func(string) string) (Config, error) {
 	}
 	e := environment{getenv: getenv}
 	e.boolean("SQLWITNESS_DISABLED", &f.Disabled)
+	e.boolean("SQLWITNESS_SQL_COMMENT", &f.SQLComment)
 	e.text("SQLWITNESS_LISTEN", &f.Listen)
 	e.text("SQLWITNESS_DATABASE", &f.Database)
+	e.text("SQLWITNESS_MIGRATIONS", &f.Migrations)
 	e.text("SQLWITNESS_LOG_LEVEL", &f.Log.Level)
 	e.text("SQLWITNESS_LOG_OUTPUT", &f.Log.Output)
 	e.duration("SQLWITNESS_SLOW_READ", &f.Slow.Read)
@@ -192,13 +217,17 @@ func configFrom(getenv func(string) string) (Config, error) {
 
 func (f file) config() (Config, error) {
 	cfg := Config{
-		Audit:     audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
-		Database:  f.Database,
-		Disabled:  f.Disabled,
-		Listen:    f.Listen,
-		LogLevel:  f.Log.Level,
-		Slow:      eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
-		TextCache: f.TextCache,
+		Audit:      audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Database:   f.Database,
+		Disabled:   f.Disabled,
+		Listen:     f.Listen,
+		LogLevel:   f.Log.Level,
+		Slow:       eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
+		SQLComment: f.SQLComment,
+		TextCache:  f.TextCache,
+	}
+	if f.Migrations != "" {
+		cfg.Migrations = os.DirFS(f.Migrations)
 	}
 	if f.Audit.Mode != "" {
 		if err := cfg.Audit.Mode.UnmarshalText([]byte(f.Audit.Mode)); err != nil {

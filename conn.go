@@ -189,26 +189,28 @@ func (c *conn) unwrap() any { return c.parent }
 
 func (c *conn) execContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	t := c.enter(query)
+	sent := c.sent(ctx, t, query, args)
 	if c.long(t) {
 		return c.watchExec(ctx, t, args, func() (driver.Result, error) {
-			return c.caps.exec.ExecContext(ctx, query, args)
+			return c.caps.exec.ExecContext(ctx, sent, args)
 		})
 	}
 	start := c.begin(t)
-	res, err := c.caps.exec.ExecContext(ctx, query, args)
+	res, err := c.caps.exec.ExecContext(ctx, sent, args)
 	c.end(ctx, t, start, err)
 	return res, err
 }
 
 func (c *conn) queryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	t := c.enter(query)
+	sent := c.sent(ctx, t, query, args)
 	if c.long(t) {
 		return c.watchQuery(ctx, t, args, func() (driver.Rows, error) {
-			return c.caps.query.QueryContext(ctx, query, args)
+			return c.caps.query.QueryContext(ctx, sent, args)
 		})
 	}
 	start := c.begin(t)
-	parent, err := c.caps.query.QueryContext(ctx, query, args)
+	parent, err := c.caps.query.QueryContext(ctx, sent, args)
 	took := c.end(ctx, t, start, err)
 	if err != nil {
 		return parent, err

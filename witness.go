@@ -159,13 +159,23 @@ func (w *Witness) connector(parent driver.Connector, d *wrappedDriver, db event.
 	c.prepared = w.metrics.CacheMisses(metrics.CachePrepared)
 	misses := w.metrics.CacheMisses(metrics.CacheStatementClass)
 	c.texts = newTextCache(w.cfg.TextCache, c.analyse, misses.Inc)
-	c.tracker = migrator.New(migrator.Config{Database: db, NewID: newID, Now: time.Now})
+	c.tracker = migrator.New(migrator.Config{Database: db, Files: w.files(c.dialect), NewID: newID, Now: time.Now})
 	// complete has opened a store with this configuration, so there is no error.
 	c.audit, _ = audit.Open(w.cfg.Audit, db, parent.Connect, audit.Deps{Library: Version(), InMemory: inMemory, Report: c.auditTrouble})
 	w.mu.Lock()
 	w.connectors[c] = struct{}{}
 	w.mu.Unlock()
 	return c
+}
+
+// files reads the migrations' own texts, which New has found readable, by the
+// rules of one dialect.
+func (w *Witness) files(d sqltext.Dialect) *migrator.Files {
+	if w.cfg.Migrations == nil {
+		return nil
+	}
+	files, _ := migrator.ReadFiles(w.cfg.Migrations, d)
+	return files
 }
 
 // newID makes the id of a run or a migration: a UUIDv7, which sorts by time.

@@ -42,7 +42,7 @@ type Store struct {
 	dbUser atomic.Pointer[string]
 
 	mu       sync.Mutex
-	attempts map[*event.Migration]*attempt
+	attempts map[string]*attempt
 	told     map[TroubleKind]bool
 	failed   error     // the last failure of the own connection
 	until    time.Time // and how long it is not tried again
@@ -85,7 +85,7 @@ func Open(cfg Config, db event.Database, connect func(context.Context) (driver.C
 		dialect:  dialectOf(db.System),
 		own:      &own{connect: connect},
 		spool:    &spool{path: cfg.Spool},
-		attempts: map[*event.Migration]*attempt{},
+		attempts: map[string]*attempt{},
 		told:     map[TroubleKind]bool{},
 	}
 	s.scribe = &scribe{cfg: cfg, deps: deps, db: db}
@@ -352,7 +352,7 @@ func (s *Store) guarantee(m *event.Migration, a *attempt, inTx bool) event.Guara
 func (s *Store) attempt(m *event.Migration) *attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.attempts[m]
+	a := s.attempts[m.MigrationID]
 	if a == nil {
 		// The id that the log lines have, so that the two can be joined.
 		id, err := uuid.Parse(m.MigrationID)
@@ -360,7 +360,7 @@ func (s *Store) attempt(m *event.Migration) *attempt {
 			id = s.scribe.newID()
 		}
 		a = &attempt{id: id}
-		s.attempts[m] = a
+		s.attempts[m.MigrationID] = a
 	}
 	return a
 }
@@ -368,7 +368,7 @@ func (s *Store) attempt(m *event.Migration) *attempt {
 func (s *Store) forget(m *event.Migration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.attempts, m)
+	delete(s.attempts, m.MigrationID)
 }
 
 func (s *Store) user() string {

@@ -18,6 +18,7 @@ type tool struct {
 	version string // the column with the version
 	row     string // the column by which DELETE names the row, where it is not the version
 	style   style
+	naming  naming // how a file's name becomes a version
 	seed    string // a version that is written when the table is created and is none
 
 	// What tells apart tools whose tables look alike.
@@ -100,6 +101,7 @@ var known = [...]tool{
 		columns: []string{"id", "applied_at"},
 		key:     []string{"id", "applied_at"},
 		version: "id",
+		naming:  byFile,
 	},
 	{
 		name:    "bun",
@@ -107,6 +109,7 @@ var known = [...]tool{
 		columns: []string{"id", "name", "group_id", "migrated_at"},
 		key:     []string{"name", "group_id"},
 		version: "name",
+		naming:  byDigits,
 		row:     "id",
 		style:   first,
 		lock:    &lockTable{suffix: "_locks", columns: []string{"table_name"}},
@@ -173,6 +176,7 @@ var known = [...]tool{
 		key:     []string{"version"},
 		weak:    true,
 		version: "version",
+		naming:  byStem,
 		style:   single,
 		literal: yes,
 		upper:   no,
@@ -184,6 +188,7 @@ var known = [...]tool{
 		key:     []string{"version"},
 		weak:    true,
 		version: "version",
+		naming:  byDigits,
 		probes:  true,
 	},
 	{
@@ -193,6 +198,7 @@ var known = [...]tool{
 		key:         []string{"version"},
 		weak:        true,
 		version:     "version",
+		naming:      byDigits,
 		literal:     no,
 		upper:       no,
 		upComment:   "migrate:up",

@@ -16,6 +16,7 @@ type migration struct {
 	tx     *tx // the transaction that holds all of its body; nil where none does
 	opened bool
 	forced bool
+	shares bool // its body is told with another version's
 	orphan bool // its mark changed no row
 
 	body    []event.BodyStatement
@@ -25,10 +26,11 @@ type migration struct {
 	end     time.Time
 	err     error
 	failed  *event.FailingStatement
-	unsure  bool // it was lost in its commit
-	undone  bool // the transaction of its body was rolled back
-	several bool // the text that failed holds several statements
-	blame   bool // the error is the migration's for certain
+	text    string // that failed
+	unsure  bool   // it was lost in its commit
+	undone  bool   // the transaction of its body was rolled back
+	several bool   // the text that failed holds several statements
+	blame   bool   // the error is the migration's for certain
 }
 
 // completed is the outcome of a migration that nothing has gone wrong with.
@@ -36,7 +38,7 @@ func (m *migration) completed() event.Outcome {
 	switch {
 	case m.forced:
 		return event.Forced
-	case m.count == 0:
+	case m.count == 0 && !m.shares:
 		return event.Baseline
 	}
 	return event.Applied
@@ -125,6 +127,7 @@ func (m *migration) fail(c *Call) {
 	}
 	m.err = c.Err
 	m.several = c.Text.Count > 1
+	m.text = c.Text.SQL
 	m.failed = &event.FailingStatement{
 		Index:       m.count,
 		Position:    event.Position(c.Err),
@@ -185,18 +188,40 @@ func (t *Tracker) fill(m *migration, o event.Outcome, now time.Time) {
 	ev.Err = m.err
 	ev.ErrorClass, ev.SQLState = event.Classify(m.err)
 	ev.Failing = m.failed
+	t.name(m)
 	ev.Verdict = t.verdict(m)
+}
+
+// name finds the version of a migration that failed before it was told, in the
+// migrations' own files.
+func (t *Tracker) name(m *migration) {
+	if m.ev.Version != nil || m.text == "" {
+		return
+	}
+	o, ok := t.cfg.Files.find(m.text)
+	if !ok {
+		return
+	}
+	k := t.run.tool()
+	if k == nil {
+		k = &tool{}
+	}
+	version := k.versionOf(o.file)
+	m.ev.Version = &version
+	if m.ev.Direction == event.UnknownDirection {
+		m.ev.Direction = o.direction
+	}
 }
 
 // finish ends a migration.
 func (t *Tracker) finish(m *migration, o event.Outcome, now time.Time) {
 	r := t.run
-	if !m.told {
-		t.tellRun(r)
-		m.told = true
-		t.describe(m)
-		start := *m.ev
-		t.out = append(t.out, Change{Migration: &start})
+	t.tell(m)
+	for i, ch := range t.out {
+		if ch.Migration == m.ev { // begun by the same call: its start must not look like an end
+			start := *m.ev
+			t.out[i].Migration = &start
+		}
 	}
 	t.fill(m, o, now)
 	r.last = later(r.last, m.end)
@@ -206,6 +231,7 @@ func (t *Tracker) finish(m *migration, o event.Outcome, now time.Time) {
 		return // not the tool's
 	}
 	r.did = true
+	r.ev.Statements += m.count
 	switch o {
 	case event.Failed, event.Interrupted:
 		r.ev.Failures++

@@ -65,6 +65,7 @@ type Change struct {
 // Config of a Tracker.
 type Config struct {
 	Database event.Database
+	Files    *Files           // the migrations' own texts, to name one that failed; may be nil
 	NewID    func() string    // unique ids for runs and migrations (UUIDv7)
 	Now      func() time.Time // the clock where a call carries no time
 }
@@ -105,7 +106,7 @@ func (t *Tracker) Before(c *Call) []Change {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	cn := t.conn(c.Conn)
-	t.finishQuery(cn, c)
+	t.finishQuery(cn)
 	t.quiet(c)
 	cn.busy = true
 	switch what, touch := t.look(cn, c); what {
@@ -146,11 +147,11 @@ func (t *Tracker) After(c *Call) []Change {
 	defer t.mu.Unlock()
 	cn := t.conn(c.Conn)
 	if c.Kind != Row && c.Kind != RowEnd {
-		t.finishQuery(cn, c)
+		cn.busy = false
+		t.finishQuery(cn)
 	}
 	switch c.Kind {
 	case Exec, Query:
-		cn.busy = false
 		t.statement(cn, c)
 	case Row:
 		t.row(cn, c)
@@ -212,8 +213,15 @@ func (t *Tracker) Trace(conn uint64) event.Trace {
 	return r.ev.Trace
 }
 
-// take hands over what has become known.
+// take hands over what has become known, and forgets what need not be kept.
 func (t *Tracker) take() []Change {
+	if t.run == nil {
+		for id, cn := range t.conns {
+			if cn.idle() {
+				delete(t.conns, id)
+			}
+		}
+	}
 	out := t.out
 	t.out = nil
 	return out

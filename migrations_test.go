@@ -1,0 +1,67 @@
+package sqlwitness
+
+import (
+	"database/sql"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// kept is a sink that keeps migrations that have ended.
+type kept struct {
+	mu         sync.Mutex
+	migrations []event.Migration
+}
+
+func (*kept) Statement(*event.Statement) {}
+func (*kept) Lock(*event.Lock)           {}
+func (*kept) Run(*event.Run)             {}
+
+func (k *kept) Migration(m *event.Migration) {
+	if m.Outcome == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.migrations = append(k.migrations, *m)
+}
+
+// TestFailedVersionFromFiles: goose tells a version with the mark after the body,
+// which a failed migration never reaches; the files know it.
+func TestFailedVersionFromFiles(t *testing.T) {
+	k := &kept{}
+	w := newWitness(t, Config{Sinks: []event.Sink{k}, Migrations: fstest.MapFS{
+		"00001_users.sql":  {Data: []byte("-- +goose Up\nCREATE TABLE users (id int);\n")},
+		"00002_broken.sql": {Data: []byte("-- +goose Up\nCREATE TABEL oops (id int);\n-- +goose Down\nDROP TABLE oops;\n")},
+	}})
+	db, err := w.Open("sqlite", t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = db.Exec("CREATE TABLE goose_db_version (id int, version_id bigint, is_applied boolean)")
+	must(err)
+	var rows *sql.Rows
+	rows, err = db.Query("SELECT version_id, is_applied from goose_db_version ORDER BY id DESC")
+	must(err)
+	must(rows.Close())
+	tx, err := db.Begin()
+	must(err)
+	if _, err := tx.Exec("CREATE TABEL oops (id int)"); err == nil {
+		t.Fatal("it did not fail")
+	}
+	must(tx.Rollback())
+	last := k.migrations[len(k.migrations)-1]
+	if last.Outcome != event.Failed || last.Version == nil || *last.Version != "2" || last.Direction != event.Up {
+		t.Errorf("reported %+v", last)
+	}
+}
