@@ -11,13 +11,10 @@ import (
 
 // kept is a sink that keeps migrations that have ended.
 type kept struct {
+	event.Ignore
 	mu         sync.Mutex
 	migrations []event.Migration
 }
-
-func (*kept) Statement(*event.Statement) {}
-func (*kept) Lock(*event.Lock)           {}
-func (*kept) Run(*event.Run)             {}
 
 func (k *kept) Migration(m *event.Migration) {
 	if m.Outcome == "" {

@@ -184,7 +184,7 @@ func TestInterceptorsRunInside(t *testing.T) {
 }
 
 // panicking is a sink with a defect.
-type panicking struct{}
+type panicking struct{ event.Ignore }
 
 func (panicking) Statement(*event.Statement) { panic("statement") }
 func (panicking) Lock(*event.Lock)           { panic("lock") }

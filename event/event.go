@@ -192,6 +192,11 @@ type Run struct {
 	Retries                       int           // of every kind: locks asked for again, statements and migrations sent again
 	RetryLost                     time.Duration // lost by them
 	Slowest                       *BodyStatement
+
+	// Role is the run's part where several replicas race: "leader" (it migrated),
+	// "waiter" (it waited for the lock and found nothing left to do), "noop" (there
+	// was nothing to do and nobody to wait for).
+	Role string
 }
 
 // Timeout is a timeout that is in force on a connection.
@@ -200,12 +205,29 @@ type Timeout struct {
 	Value time.Duration
 }
 
-// Sink receives what was observed. Methods are called on the goroutine of the
-// statement and must not block: a sink that does I/O queues. Several
-// connections call at once. A panic is contained and counted.
+// Sink receives what was observed. A sink that wants some of it only embeds
+// Ignore. Methods are called on the goroutine of the statement, or of the
+// watcher, and must not block: a sink that does I/O queues. Several connections
+// call at once. A panic is contained and counted.
 type Sink interface {
 	Statement(*Statement)
 	Lock(*Lock)
 	Migration(*Migration)
 	Run(*Run)
+	Look(*Look)
+	Finding(*Finding)
+	Trouble(*Trouble)
+	Alert(*Alert)
 }
+
+// Ignore is a Sink that ignores everything.
+type Ignore struct{}
+
+func (Ignore) Statement(*Statement) {}
+func (Ignore) Lock(*Lock)           {}
+func (Ignore) Migration(*Migration) {}
+func (Ignore) Run(*Run)             {}
+func (Ignore) Look(*Look)           {}
+func (Ignore) Finding(*Finding)     {}
+func (Ignore) Trouble(*Trouble)     {}
+func (Ignore) Alert(*Alert)         {}

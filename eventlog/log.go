@@ -42,6 +42,7 @@ type Config struct {
 // the end of a migration and of a run waits for its line to be written, but for
 // no longer than 10 ms, and not at all while Output is stuck.
 type Log struct {
+	event.Ignore
 	level  zerolog.Level
 	slow   Slow
 	now    func() time.Time

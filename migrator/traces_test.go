@@ -90,13 +90,10 @@ func replay(path string) ([]tracereplay.Want, error) {
 
 // finished keeps the migrations that have ended.
 type finished struct {
+	event.Ignore
 	mu         sync.Mutex
 	migrations []tracereplay.Want
 }
-
-func (*finished) Statement(*event.Statement) {}
-func (*finished) Lock(*event.Lock)           {}
-func (*finished) Run(*event.Run)             {}
 
 func (f *finished) Migration(m *event.Migration) {
 	if m.Outcome == "" {

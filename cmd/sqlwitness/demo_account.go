@@ -20,6 +20,7 @@ import (
 // account is a sink that shows progress while the tools run and keeps what the
 // summary tells.
 type account struct {
+	event.Ignore
 	log      safeBuffer
 	progress *progress
 
