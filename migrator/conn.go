@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
-	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
 // conn is what is known of a connection.
@@ -67,26 +66,6 @@ func (x *tx) latest(before string) string {
 type setRow struct {
 	version string
 	dirty   bool
-}
-
-// query is a Query whose rows matter.
-type query struct {
-	call     Call
-	touch    *touch
-	locks    []sqltext.LockCall
-	table    bool // a lock table
-	release  bool
-	body     *migration // of whose body it is
-	rows     int
-	versions []string
-	keys     []string
-	first    []string // the first row
-	null     bool     // whose first value is NULL
-}
-
-// absent reports whether a question for one row was answered with no.
-func (q *query) absent() bool {
-	return q.call.Err == nil && (q.rows == 0 || len(q.first) == 1 && isFalse(q.first[0]))
 }
 
 // lockWait is the wait for a lock on one connection, polls taken together.

@@ -94,22 +94,12 @@ func (t *Tracker) released(cn *conn, c *Call, key string, all bool) {
 	t.unlock(c)
 }
 
-// unlock ends the run whose lock was given back.
+// unlock ends the run whose lock was given back. Where the table was only made
+// sure of under the lock, nothing was told of a run, and it is still to come.
 func (t *Tracker) unlock(c *Call) {
 	r := t.run
 	r.lock = nil
-	if !r.read && !r.did && r.open == nil {
-		// The table was made sure of under the lock; the run is still to come.
-		t.drop()
-		return
-	}
 	t.endRun(c.end(), unlocked)
-}
-
-// drop forgets a run that was none.
-func (t *Tracker) drop() {
-	t.run.told = false
-	t.endRun(t.run.last, silent)
 }
 
 // lockTableCalled takes in a statement on a table that serves as a lock.
@@ -137,7 +127,11 @@ func (t *Tracker) lockTableAnswered(cn *conn, c *Call, release, changed bool) {
 		}
 		return
 	}
+	op := c.Text.Statements[0].Operation.String()
 	if r == nil {
+		if op != "INSERT" {
+			return // whoever looks at the table or keeps a lease alive starts nothing
+		}
 		r = t.openRun(cn, c)
 	}
 	if r.tools == 0 || r.tools&tools != 0 {
@@ -147,7 +141,7 @@ func (t *Tracker) lockTableAnswered(cn *conn, c *Call, release, changed bool) {
 	if !cn.shown {
 		cn.mine(r)
 	}
-	if c.Text.Statements[0].Operation.String() != "INSERT" || r.lockRow {
+	if op != "INSERT" || r.lockRow {
 		return
 	}
 	t.tellRun(r)

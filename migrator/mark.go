@@ -118,9 +118,9 @@ func (t *Tracker) inscribe(m *migration, to touch, versions []string) {
 
 // touched takes in a statement on the version table.
 func (t *Tracker) touched(cn *conn, c *Call, to touch) {
-	r := t.openFor(cn, c, to)
+	t.openFor(cn, c, to)
 	if c.Kind == Query && c.Err == nil && (to.kind == touchRead || to.kind == touchProbe || to.stmt.Returning) {
-		cn.query = &query{call: *c, touch: &to}
+		cn.query = &query{call: *c, run: t.run, touch: &to}
 		c.WantsRows = true
 		return
 	}
@@ -128,7 +128,6 @@ func (t *Tracker) touched(cn *conn, c *Call, to touch) {
 		t.consulted(cn, c, to, nil)
 		return
 	}
-	r.read = true
 	t.marked(cn, c, to, t.versionsOf(to, c.Args), c.Kind == Exec && c.Err == nil && c.Affected == 0)
 }
 
@@ -140,7 +139,6 @@ func (t *Tracker) consulted(cn *conn, c *Call, to touch, q *query) {
 	if to.kind == touchCreate {
 		return
 	}
-	r.read = true
 	k := r.tool()
 	if k == nil {
 		return
@@ -252,7 +250,7 @@ func (t *Tracker) markAfter(cn *conn, c *Call, to touch, versions []string, miss
 	for _, v := range versions[min(1, len(versions)):] {
 		// One mark for several versions: the body is told with the first.
 		more := t.newMigration(cn, c)
-		more.tx, more.count = m.tx, m.count
+		more.tx, more.shares = m.tx, m.count > 0
 		t.inscribe(more, to, []string{v})
 		t.tell(more)
 		x.marked = append(x.marked, more)
@@ -299,6 +297,10 @@ func (t *Tracker) setSingle(cn *conn, c *Call, versions []string) {
 	if len(versions) != 1 {
 		return
 	}
+	if !cn.inTx(c) {
+		t.setByHand(cn, c, versions[0])
+		return
+	}
 	x := cn.transaction()
 	m := x.body
 	if m == nil {
@@ -315,6 +317,28 @@ func (t *Tracker) setSingle(cn *conn, c *Call, versions []string) {
 		return
 	}
 	x.set = &setRow{version: versions[0]}
+}
+
+// setByHand takes in the one row where it is set outside any transaction, which
+// a tool does after a body that was run outside, too, and else a person.
+func (t *Tracker) setByHand(cn *conn, c *Call, version string) {
+	r := t.run
+	m := r.open
+	r.open, r.stray = nil, nil
+	if m == nil {
+		m = t.newMigration(cn, c)
+		m.forced = true
+		m.ev.Version = &version
+	} else {
+		t.aim(m, version)
+	}
+	if c.Err != nil {
+		t.markFailed(m, c)
+		t.finish(m, event.Failed, c.end())
+		return
+	}
+	t.finish(m, m.completed(), c.end())
+	r.known, r.current = true, version
 }
 
 // aim derives version and direction from the target.
@@ -360,6 +384,9 @@ func (t *Tracker) setAround(cn *conn, c *Call, to touch, versions []string) {
 	}
 	if !cn.inTx(c) && c.Err == nil && x.set != nil {
 		cn.tx = nil
+		for _, m := range x.marked {
+			t.finish(m, m.completed(), c.end())
+		}
 		t.replaced(cn, c, x)
 	}
 }

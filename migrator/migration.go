@@ -87,7 +87,7 @@ func (t *Tracker) describe(m *migration) {
 	if k := r.tool(); k != nil && k.probes && r.probe != nil && ev.Version == nil {
 		ev.Version = r.probe
 	}
-	ev.Atomic = m.tx != nil && t.rollsBack()
+	ev.Atomic = m.tx != nil && r.style() != first && t.rollsBack()
 	if r.waited != nil {
 		ev.LockWait, r.waited = r.waited.wait(), nil
 	}

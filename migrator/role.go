@@ -124,13 +124,10 @@ const maxCatalogText = 1024
 // migration, which are none of its body.
 var asides = [...]string{"current_schema", "current_database", "current_setting", "set_config", "quote_ident", "database()", "version()", "sqlite_version", "schema()"}
 
-// aside reports whether a text is a question about the session or the catalog.
+// aside reports whether a text is a question about the session.
 func aside(t *sqltext.Text) bool {
 	if t.Count != 1 || len(t.Statements) == 0 || t.Statements[0].Class != sqltext.ClassRead || len(t.SQL) > maxCatalogText {
 		return false
-	}
-	if asksCatalog(t) {
-		return true
 	}
 	if len(t.Statements[0].Tables) > 0 {
 		return false

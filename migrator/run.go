@@ -16,7 +16,6 @@ type run struct {
 	table  string             // its version table
 	tables map[string]toolSet // names learnt in this run
 	seen   int                // touches of the version table
-	read   bool               // it was read or marked, not only made sure of
 
 	// What is applied, as far as the version table was read or marked.
 	applied []string
@@ -165,7 +164,8 @@ func (t *Tracker) tellRun(r *run) {
 		return
 	}
 	r.told = true
-	t.out = append(t.out, Change{Run: r.ev})
+	begun := *r.ev
+	t.out = append(t.out, Change{Run: &begun})
 }
 
 // ending is why a run ends.
@@ -192,6 +192,7 @@ func (t *Tracker) endRun(now time.Time, why ending) {
 	r.last = later(r.last, r.ev.Start)
 	if r.told {
 		end := *r.ev
+		end.Tool = r.toolName()
 		end.Finished = true
 		end.Duration = r.last.Sub(r.ev.Start)
 		switch {
@@ -202,16 +203,12 @@ func (t *Tracker) endRun(now time.Time, why ending) {
 		default:
 			end.Outcome = "noop"
 		}
-		*r.ev = end
-		t.out = append(t.out, Change{Run: r.ev})
+		t.out = append(t.out, Change{Run: &end})
 	}
 	t.run = nil
 	t.active.Store(false)
-	for id, cn := range t.conns {
+	for _, cn := range t.conns {
 		cn.shown, cn.reset, cn.loose = false, false, false
-		if cn.idle() {
-			delete(t.conns, id)
-		}
 	}
 }
 

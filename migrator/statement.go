@@ -1,6 +1,8 @@
 package migrator
 
 import (
+	"strings"
+
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/sqltext"
 )
@@ -31,17 +33,19 @@ func (t *Tracker) look(cn *conn, c *Call) (sense, touch) {
 		if text.Count == 1 && text.Statements[0].Class == sqltext.ClassTx {
 			return isTx, touch{}
 		}
-		if _, _, ok := lockTableOf(text); ok && c.Role&roleTable != 0 {
-			return isLockTable, touch{}
-		}
-		if to, ok := touchOf(text, t.learnt()); ok && t.accepts(to, cn) {
-			return isTouch, to
+		if c.Role&roleTable != 0 || t.hasLearnt(text) {
+			if _, _, ok := lockTableOf(text); ok {
+				return isLockTable, touch{}
+			}
+			if to, ok := touchOf(text, t.learnt()); ok && t.accepts(to, cn) {
+				return isTouch, to
+			}
 		}
 		if c.Role&roleExists != 0 {
 			return isQuestion, touch{}
 		}
 	}
-	if t.run == nil && c.Role&roleDDL == 0 || aside(text) {
+	if t.run == nil && c.Role&roleDDL == 0 || c.Role == 0 && aside(text) {
 		return isNothing, touch{}
 	}
 	return isBody, touch{}
@@ -53,6 +57,13 @@ func (t *Tracker) learnt() map[string]toolSet {
 		return t.run.tables
 	}
 	return t.tables
+}
+
+// hasLearnt reports whether a text's table was learnt to be a version table,
+// which its role cannot tell.
+func (t *Tracker) hasLearnt(text *sqltext.Text) bool {
+	s := &text.Statements[0]
+	return text.Count == 1 && len(s.Tables) > 0 && t.learnt()[strings.ToLower(s.Tables[0].Name)] != 0
 }
 
 // accepts reports whether what looks like a touch of a version table is one. An
@@ -191,6 +202,11 @@ func (t *Tracker) hint(m *migration, c *Call) {
 	}
 }
 
+// commented reports whether a text's leading comments begin with a word.
+func commented(t *sqltext.Text, word string) bool {
+	return word != "" && strings.HasPrefix(strings.TrimLeft(t.Comment, "-/*# \t\r\n"), word)
+}
+
 // statement takes in an Exec or Query that has returned.
 func (t *Tracker) statement(cn *conn, c *Call) {
 	if !cn.inTx(c) {
@@ -280,7 +296,7 @@ func (t *Tracker) body(cn *conn, c *Call) {
 	}
 	if c.Err == nil {
 		if c.Kind == Query {
-			cn.query = &query{call: *c, body: m}
+			cn.query = &query{call: *c, run: r, body: m}
 		}
 		return
 	}
@@ -315,18 +331,24 @@ func (t *Tracker) bodyFailed(cn *conn, c *Call, m *migration, g grade) {
 	case r.stray == m:
 		r.stray = nil
 		if !m.blame {
+			cn.loose = true
 			return
 		}
 	}
 	t.finish(m, event.Failed, c.end())
+	t.over(c)
 }
 
 // likelyFailure reports whether a failed statement, on a connection that went
 // back to the pool after the tool's last call, is the tool's next one all the
-// same: it follows at once, is bound to no arguments, and has not met a
-// constraint, which is what befalls applications.
+// same: it follows at once, in a transaction or as no application would write
+// it, is bound to no arguments, and has not met a constraint, which is what
+// befalls applications.
 func (t *Tracker) likelyFailure(cn *conn, c *Call) bool {
-	if !cn.shown || cn.loose || len(c.Args) > 0 {
+	if !cn.shown || cn.loose || len(c.Args) > 0 || !opens(c.Text) {
+		return false
+	}
+	if !cn.inTx(c) && c.Text.Class() != sqltext.ClassOther {
 		return false
 	}
 	switch class, _ := event.Classify(c.Err); class {

@@ -2,6 +2,7 @@ package migrator
 
 import (
 	"database/sql/driver"
+	"fmt"
 	"testing"
 )
 
@@ -273,6 +274,35 @@ func TestXorm(t *testing.T) {
 	s.exec(1, "DELETE FROM migrations WHERE id = $1", "2_fill")
 	s.close(1)
 	s.want("xorm up 1_users applied", "xorm up 2_fill applied", "xorm unknown 3_bad failed", "xorm down 2_fill applied")
+	s.over()
+}
+
+// bun, told to mark on success, with a body in a transaction of its own.
+func TestBunMarksOnSuccess(t *testing.T) {
+	s := newScript(t, "postgresql")
+	s.exec(1, `CREATE TABLE IF NOT EXISTS bun_migrations ("id" BIGSERIAL NOT NULL, "name" VARCHAR, "group_id" BIGINT, "migrated_at" TIMESTAMPTZ NOT NULL DEFAULT current_timestamp, PRIMARY KEY ("id"))`)
+	s.exec(1, `INSERT INTO bun_migration_locks ("id", "table_name") VALUES (DEFAULT, 'bun_migrations') RETURNING "id"`)
+	s.query(1, []string{"id", "name", "group_id", "migrated_at"}, none, "SELECT * FROM bun_migrations")
+	for i, body := range []string{"CREATE TABLE a (id int)", "INSERT INTO a VALUES (1)", "CREATE TABLE b (id int)"} {
+		s.reset(1)
+		s.begin(1)
+		s.exec(1, body)
+		s.commit(1)
+		s.reset(1)
+		s.query(1, []string{"id", "migrated_at"}, [][]driver.Value{{int64(i + 1), "t"}},
+			fmt.Sprintf(`INSERT INTO bun_migrations ("id", "name", "group_id", "migrated_at") VALUES (DEFAULT, '%05d', 1, DEFAULT) RETURNING "id", "migrated_at"`, i+1))
+	}
+	s.reset(1)
+	s.begin(1)
+	s.exec(1, "DROP TABLE b")
+	s.commit(1)
+	s.reset(1)
+	s.exec(1, "DELETE FROM bun_migrations WHERE (id = 3)")
+	s.exec(1, `DELETE FROM bun_migration_locks WHERE ("table_name" = 'bun_migrations')`)
+	s.want("bun up 00001 applied", "bun up 00002 applied", "bun up 00003 applied", "bun down 00003 applied")
+	if len(s.runs) != 1 {
+		t.Errorf("runs: %+v", s.runs)
+	}
 	s.over()
 }
 

@@ -259,7 +259,7 @@ func lockTableOf(t *sqltext.Text) (tools toolSet, release, ok bool) {
 	table := strings.ToLower(s.Tables[0].Name)
 	for i := range known {
 		l := known[i].lock
-		if l == nil || !l.named(table) && !l.shaped(s) {
+		if l == nil || !l.named(table) && !(strings.Contains(table, "lock") && l.shaped(s)) {
 			continue
 		}
 		return 1 << i, l.releases(s), true

@@ -1,11 +1,9 @@
 package migrator
 
 import (
-	"strings"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
-	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
 // holds reports whether a transaction has anything of a migration in it.
@@ -72,7 +70,7 @@ func (t *Tracker) committed(cn *conn, c *Call, x *tx, m *migration) {
 		if x.set != nil {
 			r.known, r.current = true, x.set.version
 		}
-	case k != nil && k.elsewhere && (m.told || cn.shown && !cn.loose):
+	case k != nil && (k.elsewhere || k.style == first) && (m.told || cn.shown && !cn.loose):
 		m.tx = nil
 		switch {
 		case m.told:
@@ -279,129 +277,4 @@ func (t *Tracker) closed(cn *conn, c *Call) {
 	case r.ending || r.tools == 0 && r.open == nil:
 		t.over(c)
 	}
-}
-
-// row takes in a row of a query.
-func (t *Tracker) row(cn *conn, c *Call) {
-	q := cn.query
-	if q == nil {
-		return
-	}
-	q.rows++
-	if q.rows == 1 {
-		q.first = make([]string, len(c.Values))
-		for i, v := range c.Values {
-			q.first[i], _ = argument(v)
-		}
-		q.null = len(c.Values) > 0 && c.Values[0] == nil
-	}
-	if q.touch != nil && t.run != nil {
-		t.versionRow(q, c)
-	}
-}
-
-// rowEnd takes in the end of a query's rows.
-func (t *Tracker) rowEnd(cn *conn, c *Call) {
-	q := cn.query
-	if q == nil {
-		return
-	}
-	q.call.Err = c.Err
-	if d := c.Start.Add(c.Duration).Sub(q.call.Start); d > q.call.Duration {
-		q.call.Duration = d
-	}
-	t.finishQuery(cn, c)
-}
-
-// finishQuery takes in what a query has returned.
-func (t *Tracker) finishQuery(cn *conn, _ *Call) {
-	q := cn.query
-	if q == nil {
-		return
-	}
-	cn.query = nil
-	c := &q.call
-	switch {
-	case len(q.locks) > 0:
-		t.lockAnswered(cn, c, q.locks, q)
-	case q.table:
-		t.lockTableAnswered(cn, c, q.release, q.rows > 0)
-	case t.run == nil:
-	case q.touch != nil && !q.touch.kind.isMark():
-		t.consulted(cn, c, *q.touch, q)
-	case q.touch != nil:
-		versions := q.versions
-		if len(versions) == 0 {
-			versions = t.versionsOf(*q.touch, c.Args)
-		}
-		t.run.read = true
-		t.run.own(c)
-		t.marked(cn, c, *q.touch, versions, false)
-		if len(q.keys) == 1 && len(versions) == 1 {
-			t.run.name(q.keys[0], versions[0])
-		}
-	case q.body != nil && c.Err != nil:
-		q.body.fail(c)
-		t.bodyFailed(cn, c, q.body, t.grade(cn, c))
-	}
-}
-
-// versionRow reads a row of the version table.
-func (t *Tracker) versionRow(q *query, c *Call) {
-	r := t.run
-	k := r.tool()
-	if k == nil {
-		return
-	}
-	version, key, flag := "", "", true
-	var hasVersion, hasKey bool
-	for i, name := range c.Columns {
-		if i >= len(c.Values) {
-			break
-		}
-		s, ok := argument(c.Values[i])
-		switch {
-		case !ok:
-		case name == k.version:
-			version, hasVersion = s, true
-		case name == k.row:
-			key, hasKey = s, true
-		case name == "is_applied":
-			flag = isTrue(s)
-		}
-	}
-	if hasVersion && hasKey {
-		r.name(key, version)
-	}
-	if q.touch.kind.isMark() {
-		if hasVersion && len(q.versions) < maxApplied {
-			q.versions = append(q.versions, version)
-		}
-		if hasKey && len(q.keys) < 2 {
-			q.keys = append(q.keys, key)
-		}
-		return
-	}
-	if q.touch.kind != touchRead || !hasVersion {
-		return
-	}
-	if q.rows == 1 {
-		r.applied = nil
-		r.known, r.current = true, version
-	}
-	if flag && version != k.seed {
-		r.addApplied(version)
-	}
-}
-
-// name keeps the version that a row's key stands for.
-func (r *run) name(key, version string) {
-	if len(r.keys) < maxApplied {
-		r.keys[key] = version
-	}
-}
-
-// commented reports whether a text's leading comments begin with a word.
-func commented(t *sqltext.Text, word string) bool {
-	return word != "" && strings.HasPrefix(strings.TrimLeft(t.Comment, "-/*# \t\r\n"), word)
 }
