@@ -69,9 +69,8 @@ func contextCases() []testCase {
 				cancel()
 				// On a connection that is held database/sql does not look at the
 				// context before the driver does.
-				p.conn(func(c *sql.Conn) {
-					p.cancelled(ctx, c)
-				})
+				p.conn(func(c *sql.Conn) { p.cancelled(ctx, c) })
+				p.settle()
 				p.do("exec", func() (any, error) { _, err := p.db.ExecContext(ctx, "INSERT"); return nil, err })
 			},
 		},
@@ -82,6 +81,7 @@ func contextCases() []testCase {
 				ctx, cancel := context.WithTimeout(p.ctx, -time.Second)
 				defer cancel()
 				p.conn(func(c *sql.Conn) { p.cancelled(ctx, c) })
+				p.settle()
 			},
 		},
 		{
@@ -94,11 +94,11 @@ func contextCases() []testCase {
 					return nil, err
 				})
 				p.during("query", asked("WAIT query"), func(ctx context.Context) (any, error) {
-					_, err := p.db.QueryContext(ctx, "WAIT query") //nolint:rowserrcheck,sqlclosecheck // it fails
+					_, err := p.db.QueryContext(ctx, "WAIT query")
 					return nil, err
 				})
 				p.during("prepare", asked("WAIT prepare"), func(ctx context.Context) (any, error) {
-					_, err := p.db.PrepareContext(ctx, "PREPARE WAIT prepare") //nolint:sqlclosecheck // it fails
+					_, err := p.db.PrepareContext(ctx, "PREPARE WAIT prepare")
 					return nil, err
 				})
 				p.do("prepare", func() (any, error) {
@@ -114,7 +114,7 @@ func contextCases() []testCase {
 						return nil, err
 					})
 					p.during("query prepared", started("Stmt.QueryContext"), func(ctx context.Context) (any, error) {
-						_, err := stmt.QueryContext(ctx) //nolint:rowserrcheck,sqlclosecheck // it fails
+						_, err := stmt.QueryContext(ctx)
 						return nil, err
 					})
 					return nil, stmt.Close()

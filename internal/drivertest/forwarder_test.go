@@ -436,7 +436,7 @@ func (s *fwStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (_ d
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.Exec(plain) //nolint:staticcheck // all that the parent has
+	res, err := s.Exec(plain)
 	return res, s.conn.error("exec prepared", err)
 }
 
@@ -450,7 +450,7 @@ func (s *fwStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (_ 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Query(plain) //nolint:staticcheck // all that the parent has
+	rows, err := s.Query(plain)
 	return s.conn.rows(rows, err)
 }
 

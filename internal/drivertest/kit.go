@@ -27,7 +27,7 @@ var bare = Wrapper{
 }
 
 // patience is how long a play may take. It takes milliseconds, unless it hangs.
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 // Run plays every case on every kind of driver that it applies to.
 func Run(t *testing.T, w Wrapper) {

@@ -106,7 +106,7 @@ func (p *play) origin(err error) string {
 		return ""
 	}
 	for _, c := range p.fake.Calls() {
-		if c.Err == err { //nolint:errorlint // identity is what is asked for
+		if c.Err == err {
 			return " which is what " + c.Method + " returned"
 		}
 	}

@@ -21,10 +21,12 @@ func (c *conn) call(ctx context.Context, call Call, script Fault) error {
 }
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {
-	return c.prepare(nil, "Conn.Prepare", query)
+	return c.prepare(noContext, "Conn.Prepare", query)
 }
 
-func (c *conn) Begin() (driver.Tx, error) { return c.begin(nil, "Conn.Begin", driver.TxOptions{}) }
+func (c *conn) Begin() (driver.Tx, error) {
+	return c.begin(noContext, "Conn.Begin", driver.TxOptions{})
+}
 
 func (c *conn) Close() error {
 	if !c.closed {
@@ -33,7 +35,7 @@ func (c *conn) Close() error {
 		c.db.open--
 		c.db.mu.Unlock()
 	}
-	return c.call(nil, Call{Method: "Conn.Close"}, Fault{})
+	return c.call(noContext, Call{Method: "Conn.Close"}, Fault{})
 }
 
 func (c *conn) prepare(ctx context.Context, method, query string) (driver.Stmt, error) {
@@ -116,7 +118,7 @@ func (r connResetter) ResetSession(ctx context.Context) error {
 type connValidator struct{ on *conn }
 
 func (v connValidator) IsValid() bool {
-	_ = v.on.call(nil, Call{Method: "Conn.IsValid"}, Fault{})
+	_ = v.on.call(noContext, Call{Method: "Conn.IsValid"}, Fault{})
 	return !v.on.broken
 }
 
@@ -129,13 +131,13 @@ func (k connChecker) CheckNamedValue(nv *driver.NamedValue) error {
 type connLegacyExecer struct{ on *conn }
 
 func (e connLegacyExecer) Exec(query string, args []driver.Value) (driver.Result, error) {
-	return e.on.exec(nil, Call{Method: "Conn.Exec", Query: query, Args: named(args)}, false)
+	return e.on.exec(noContext, Call{Method: "Conn.Exec", Query: query, Args: named(args)}, false)
 }
 
 type connLegacyQueryer struct{ on *conn }
 
 func (q connLegacyQueryer) Query(query string, args []driver.Value) (driver.Rows, error) {
-	return q.on.query(nil, Call{Method: "Conn.Query", Query: query, Args: named(args)}, false)
+	return q.on.query(noContext, Call{Method: "Conn.Query", Query: query, Args: named(args)}, false)
 }
 
 func named(args []driver.Value) []driver.NamedValue {

@@ -128,8 +128,10 @@ func (d *DB) Await(ctx context.Context, wanted func(Call) bool) error {
 	}
 }
 
-// call records a call and does what its script says. The context is nil for
-// methods that have none.
+// noContext stands for the context in methods that have none.
+var noContext context.Context
+
+// call records a call and does what its script says.
 func (d *DB) call(ctx context.Context, c Call, script Fault) error {
 	if ctx != nil {
 		c.Context = true

@@ -24,13 +24,13 @@ func (d *DB) Connector() driver.Connector {
 type oldDriver struct{ db *DB }
 
 func (o oldDriver) Open(string) (driver.Conn, error) {
-	return o.db.connect(nil, "Driver.Open") //nolint:staticcheck // nil stands for a method without a context
+	return o.db.connect(noContext, "Driver.Open")
 }
 
 type contextDriver struct{ oldDriver }
 
 func (c contextDriver) OpenConnector(string) (driver.Connector, error) {
-	if err := c.db.call(nil, Call{Method: "Driver.OpenConnector"}, Fault{}); err != nil { //nolint:staticcheck // as above
+	if err := c.db.call(noContext, Call{Method: "Driver.OpenConnector"}, Fault{}); err != nil {
 		return nil, err
 	}
 	return c.db.Connector(), nil
@@ -47,7 +47,7 @@ func (c connector) Driver() driver.Driver { return c.db.Driver() }
 type closingConnector struct{ connector }
 
 func (c closingConnector) Close() error {
-	return c.db.call(nil, Call{Method: "Connector.Close"}, Fault{}) //nolint:staticcheck // as above
+	return c.db.call(noContext, Call{Method: "Connector.Close"}, Fault{})
 }
 
 func (d *DB) connect(ctx context.Context, method string) (driver.Conn, error) {

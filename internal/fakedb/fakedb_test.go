@@ -158,7 +158,7 @@ func TestWaitAndCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := <-done; err != context.Canceled { //nolint:errorlint // its identity is what is tested
+	if err := <-done; err != context.Canceled {
 		t.Errorf("error %v, want that of the context", err)
 	}
 	var got []string
@@ -187,7 +187,7 @@ func TestNext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tx.Commit(); err != want { //nolint:errorlint // its identity is what is tested
+		if err := tx.Commit(); err != want {
 			t.Errorf("Commit: %v, want %v", err, want)
 		}
 	}
@@ -221,7 +221,7 @@ func TestStaticAllocates(t *testing.T) {
 		"query": func() {
 			rows, _ := conn.QueryContext(ctx, "x", nil)
 			n := 0
-			for rows.Next(dest) != io.EOF { //nolint:errorlint // drivers return it as it is
+			for rows.Next(dest) != io.EOF {
 				n++
 			}
 			if n != StaticRows {

@@ -34,7 +34,7 @@ func newRows(c *conn, query string) *rows {
 
 func (r *rows) Columns() []string { return []string{"n", "s", "b"} }
 
-func (r *rows) Close() error { return r.conn.call(nil, Call{Method: "Rows.Close"}, Fault{}) }
+func (r *rows) Close() error { return r.conn.call(noContext, Call{Method: "Rows.Close"}, Fault{}) }
 
 func (r *rows) Next(dest []driver.Value) error {
 	if err := r.advance("Rows.Next"); err != nil {
@@ -54,7 +54,7 @@ func (r *rows) advance(method string) error {
 			script.Err = io.EOF
 		}
 	}
-	if err := r.conn.call(nil, Call{Method: method}, script); err != nil {
+	if err := r.conn.call(noContext, Call{Method: method}, script); err != nil {
 		return err
 	}
 	r.n++
@@ -83,7 +83,7 @@ func (s rowsSets) NextResultSet() error {
 	if len(s.on.sets) < 2 {
 		script.Err = io.EOF
 	}
-	if err := s.on.conn.call(nil, Call{Method: "Rows.NextResultSet"}, script); err != nil {
+	if err := s.on.conn.call(noContext, Call{Method: "Rows.NextResultSet"}, script); err != nil {
 		return err
 	}
 	s.on.sets, s.on.n = s.on.sets[1:], 0

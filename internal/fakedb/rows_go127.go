@@ -37,7 +37,7 @@ func (s rowsScanner) NextRow() error { return s.on.advance("Rows.NextRow") }
 
 // ScanColumn scans what database/sql alone cannot: a List.
 func (s rowsScanner) ScanColumn(ctx driver.ScanContext, i int, dest any) error {
-	if err := s.on.conn.call(nil, Call{Method: "Rows.ScanColumn"}, Fault{}); err != nil {
+	if err := s.on.conn.call(noContext, Call{Method: "Rows.ScanColumn"}, Fault{}); err != nil {
 		return err
 	}
 	if list, ok := dest.(*List); ok {

@@ -14,7 +14,7 @@ type stmt struct {
 }
 
 func (s *stmt) Close() error {
-	return s.conn.call(nil, Call{Method: "Stmt.Close", Query: s.query}, Fault{})
+	return s.conn.call(noContext, Call{Method: "Stmt.Close", Query: s.query}, Fault{})
 }
 
 func (s *stmt) NumInput() int {
@@ -25,11 +25,11 @@ func (s *stmt) NumInput() int {
 }
 
 func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
-	return s.conn.exec(nil, Call{Method: "Stmt.Exec", Query: s.query, Args: named(args)}, true)
+	return s.conn.exec(noContext, Call{Method: "Stmt.Exec", Query: s.query, Args: named(args)}, true)
 }
 
 func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
-	return s.conn.query(nil, Call{Method: "Stmt.Query", Query: s.query, Args: named(args)}, true)
+	return s.conn.query(noContext, Call{Method: "Stmt.Query", Query: s.query, Args: named(args)}, true)
 }
 
 type stmtExecer struct{ on *stmt }

@@ -2,8 +2,8 @@ package fakedb
 
 type tx struct{ conn *conn }
 
-func (t *tx) Commit() error   { return t.conn.call(nil, Call{Method: "Tx.Commit"}, Fault{}) }
-func (t *tx) Rollback() error { return t.conn.call(nil, Call{Method: "Tx.Rollback"}, Fault{}) }
+func (t *tx) Commit() error   { return t.conn.call(noContext, Call{Method: "Tx.Commit"}, Fault{}) }
+func (t *tx) Rollback() error { return t.conn.call(noContext, Call{Method: "Tx.Rollback"}, Fault{}) }
 
 type result struct {
 	affected int

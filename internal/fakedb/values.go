@@ -20,13 +20,13 @@ func (c *conn) check(method string, nv *driver.NamedValue) error {
 	switch v := nv.Value.(type) {
 	case List:
 		nv.Value = method + "(" + strings.Join(v, ",") + ")"
-		return c.call(nil, call, Fault{})
+		return c.call(noContext, call, Fault{})
 	case Dropped:
-		return c.call(nil, call, Fault{Err: driver.ErrRemoveArgument})
+		return c.call(noContext, call, Fault{Err: driver.ErrRemoveArgument})
 	case Refused:
-		return c.call(nil, call, Fault{Err: &Error{"refused"}})
+		return c.call(noContext, call, Fault{Err: &Error{"refused"}})
 	}
-	return c.call(nil, call, Fault{Err: driver.ErrSkip})
+	return c.call(noContext, call, Fault{Err: driver.ErrSkip})
 }
 
 // columnConverter converts the arguments of one placeholder.

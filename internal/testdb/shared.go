@@ -55,11 +55,14 @@ func (s *shared) admin(t testing.TB) string {
 // them are skipped.
 func Missing() []error {
 	var missing []error
-	for env, find := range map[string]func() (kind, error){EnvPostgreSQL: postgreSQLKind, EnvMariaDB: mariaDBKind} {
-		if os.Getenv(env) != "" {
+	for _, server := range []struct {
+		env  string
+		find func() (kind, error)
+	}{{EnvPostgreSQL, postgreSQLKind}, {EnvMariaDB, mariaDBKind}} {
+		if os.Getenv(server.env) != "" {
 			continue
 		}
-		k, err := find()
+		k, err := server.find()
 		if err == nil {
 			_, err = accountFor(k.accounts)
 		}
