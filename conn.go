@@ -21,6 +21,7 @@ type conn struct {
 	id        uint64
 	base      time.Time // the clock's zero: see now
 	flight    flight
+	awake     *atomic.Bool // the watcher is
 	texts     recent
 
 	calls   uint64 // statements executed, of which every sampleEvery-th has its overhead measured
@@ -40,6 +41,7 @@ type conn struct {
 	rows     rows // used again by each result set in turn
 
 	askTimeouts bool // a run has begun here, and its timeouts are not read yet
+	session     session
 
 	failedText *text // the statement that failed last, if it may come again
 	failure    failure
@@ -243,6 +245,7 @@ func (c *conn) Begin() (driver.Tx, error) {
 }
 
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.mayIdentify(ctx)
 	start := c.now()
 	parent, err := c.caps.begin.BeginTx(ctx, opts)
 	return c.begun(ctx, opts, start, parent, err)
@@ -299,36 +302,4 @@ func (c *conn) publish() {
 	if t.resets.Load() != c.resets {
 		t.resets.Store(c.resets)
 	}
-}
-
-// flight is a connection's statement in flight, for others to read. Writing it
-// costs two atomic stores a statement.
-type flight struct {
-	start atomic.Int64 // by the witness's clock; 0 while nothing runs
-	text  atomic.Pointer[text]
-	own   *text // what text holds, for the connection's own goroutine
-}
-
-func (f *flight) takeOff(start int64, t *text) {
-	if f.own != t {
-		f.own = t
-		f.text.Store(t)
-	}
-	f.start.Store(start)
-}
-
-func (f *flight) land() { f.start.Store(0) }
-
-// read returns the statement in flight and when it began; nil if there is none.
-// The text is read between two looks at the start, since the statement may
-// change meanwhile.
-func (f *flight) read() (t *text, start int64) {
-	start = f.start.Load()
-	if start == 0 {
-		return nil, 0
-	}
-	if t = f.text.Load(); f.start.Load() != start {
-		return nil, 0
-	}
-	return t, start
 }

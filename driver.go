@@ -139,6 +139,7 @@ type connector struct {
 	tracker  *migrator.Tracker
 	locks    locks
 	retries  retries
+	observer *observer
 	audit    *audit.Store
 	audited  audit.Stats // what the metrics have of it; guarded by w.mu
 	metrics  *metrics.Connector
@@ -162,6 +163,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		caps:      capabilitiesOf(parent),
 		id:        c.w.connID.Add(1),
 		base:      c.w.base,
+		awake:     &c.w.watcher.on,
 	}
 	for _, i := range c.w.cfg.Interceptors {
 		intercept(i, conn)

@@ -54,6 +54,9 @@ func (c *conn) begin(t *text) (start int64) {
 		c.again(t, start)
 	}
 	c.flight.takeOff(start, t)
+	if !c.awake.Load() {
+		c.connector.w.watcher.wake()
+	}
 	if c.calls%sampleEvery == 0 {
 		c.before = start - c.entered
 	}
@@ -121,13 +124,7 @@ func (c *conn) statement(ctx context.Context, t *text, phase metrics.Phase, star
 	if t.slow != never {
 		s.Threshold = time.Duration(t.slow)
 	}
-	if t.Certain { // else what looks like a table may be part of a literal
-		for i := range t.Statements {
-			for _, table := range t.Statements[i].Tables {
-				s.Tables = append(s.Tables, table.String())
-			}
-		}
-	}
+	s.Tables = t.tables()
 	return s
 }
 

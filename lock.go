@@ -94,6 +94,21 @@ func (l *locks) called(c lockCall) []event.Lock {
 	}
 }
 
+// polled are the locks that are polled for, by connection.
+func (l *locks) polled() map[uint64]*event.Lock {
+	if !l.some.Load() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	polled := make(map[uint64]*event.Lock, len(l.wait))
+	for conn, w := range l.wait {
+		polled[conn] = &event.Lock{ConnID: conn, Stage: event.LockWaiting, Kind: w.id.kind, Key: w.id.key, Shared: w.id.shared,
+			Start: w.start, Attempts: w.attempts}
+	}
+	return polled
+}
+
 func (l *locks) unlock() {
 	l.some.Store(len(l.wait)+len(l.held) > 0)
 	l.mu.Unlock()

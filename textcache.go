@@ -2,6 +2,7 @@ package sqlwitness
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,33 @@ type text struct {
 	watched bool // a lock or a recogniser is interested: the text takes the long way
 	slow    int64
 	latency *metrics.Histogram // in the steady phase
+}
+
+// tables are the names of the tables that the text names; none where what looks
+// like a table may be part of a literal.
+func (t *text) tables() []string {
+	if !t.Certain {
+		return nil
+	}
+	var names []string
+	for i := range t.Statements {
+		for _, table := range t.Statements[i].Tables {
+			names = append(names, table.String())
+		}
+	}
+	return names
+}
+
+// locksTables reports whether a transaction that has run the text keeps others
+// from a table until it ends.
+func (t *text) locksTables() bool {
+	return t.Class() == sqltext.ClassDDL || t.Class() == sqltext.ClassWrite || t.Class() == sqltext.ClassLock
+}
+
+// concurrently reports whether the text builds or drops an index without
+// stopping writes.
+func (t *text) concurrently() bool {
+	return slices.ContainsFunc(t.Statements, func(s sqltext.Statement) bool { return s.Concurrently })
 }
 
 // never is the threshold of a text that is never slow.

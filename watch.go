@@ -72,8 +72,12 @@ func (c *conn) watchBegin(ctx context.Context, kind migrator.Kind, t *text, args
 	if c.askTimeouts && !c.inTx && c.open == 0 && !t.tx() {
 		c.readTimeouts(ctx)
 	}
+	c.identify(ctx, t)
 	for i := range t.Statements {
 		w.locks = append(w.locks, t.Statements[i].Locks...)
+	}
+	if len(w.locks) > 0 {
+		c.flight.lock.Store(w.asked())
 	}
 	if c.refuse != nil {
 		err, c.refuse = c.refuse, nil
@@ -96,6 +100,8 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 		return
 	}
 	defer c.connector.w.contain("migrator")
+	c.flight.lock.Store(nil)
+	c.holding(w.text, w.start+took)
 	w.call.Err, w.call.Duration = err, time.Duration(took)
 	if err == nil && res != nil {
 		if n, err := res.RowsAffected(); err == nil {
@@ -185,6 +191,13 @@ func (c *conn) lockAnswered(w *watch, a lockAnswer) {
 			start: w.call.Start, end: end, answer: answer, trace: c.connector.trace(w.ctx, c.id)}))
 	}
 	w.locks = nil
+}
+
+// asked describes the lock that the statement asks for.
+func (w *watch) asked() *event.Lock {
+	l := w.locks[0]
+	return &event.Lock{ConnID: w.conn.id, Stage: event.LockWaiting, Kind: l.Kind, Key: lockKey(l.Args, w.call.Args), Shared: l.Shared,
+		Scope: scope(l.Xact), Start: w.call.Start, Attempts: 1}
 }
 
 // keep copies a row: its byte slices are the driver's, valid until the next Next.

@@ -28,12 +28,13 @@ import (
 // drivers/ have one already, see Default.
 type Witness struct {
 	cfg     Config
-	base    time.Time // the zero of its clock
+	base    time.Time // the zero of its clock; no reading is zero
 	log     *eventlog.Log
 	metrics *metrics.Set
 	sinks   []event.Sink
 	server  *server // nil unless Config.Listen is set
 	connID  atomic.Uint64
+	watcher *watcher
 
 	mu         sync.Mutex
 	connectors map[*connector]struct{}
@@ -46,12 +47,13 @@ func New(cfg Config) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{cfg: cfg, base: time.Now(), connectors: map[*connector]struct{}{}}
+	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{}}
+	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
 	w.sinks = append([]event.Sink{w.log, w.metrics}, cfg.Sinks...)
-	w.metrics.StatementsInFlight(func() int { n, _ := w.inFlight(); return n })
-	w.metrics.OldestStatement(func() time.Duration { _, age := w.inFlight(); return age })
+	w.metrics.StatementsInFlight(func() int { n, _ := w.watcher.statements(); return n })
+	w.metrics.OldestStatement(func() time.Duration { _, age := w.watcher.statements(); return age })
 	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
 	if cfg.Listen != "" && !cfg.Disabled {
 		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
@@ -117,7 +119,8 @@ func (c *connector) collectAudit() {
 }
 
 // Close ends what is open, a migration in the middle as interrupted, and writes
-// out what is queued, until ctx is done. Connections stay usable. What is lost
+// out what is queued, until ctx is done. Connections stay usable, and what they do
+// is measured and recorded; it is not watched while in flight any more. What is lost
 // where the process dies without it: queued log lines and, of a migration in the
 // middle, everything but its intent in the audit trail.
 func (w *Witness) Close(ctx context.Context) error {
@@ -128,6 +131,7 @@ func (w *Witness) Close(ctx context.Context) error {
 	for _, c := range connectors {
 		errs = append(errs, c.close(ctx))
 	}
+	w.watcher.close()
 	errs = append(errs, w.server.close(ctx), w.log.Close(ctx))
 	return errors.Join(errs...)
 }
@@ -203,28 +207,18 @@ func (w *Witness) contain(component string) {
 	w.log.Panic(component, cause, debug.Stack())
 }
 
-// inFlight looks at every connection's statement in flight.
-func (w *Witness) inFlight() (n int, oldest time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := w.now()
-	for c := range w.connectors {
-		c.mu.Lock()
-		for conn := range c.conns {
-			if t, start := conn.flight.read(); t != nil {
-				n++
-				oldest = max(oldest, time.Duration(now-start))
-			}
-		}
-		c.mu.Unlock()
-	}
-	return n, oldest
+// auditTrouble passes on what keeps the audit trail from being written.
+func (c *connector) auditTrouble(t audit.Trouble) {
+	c.w.trouble(event.Trouble{Database: c.db, Part: "audit", Kind: string(t.Kind), Message: t.Message, Hint: t.Hint,
+		Fallback: t.Spool, ErrorClass: t.Class, SQLState: t.SQLState})
 }
 
-// auditTrouble logs and counts what keeps the audit trail from being written.
-func (c *connector) auditTrouble(t audit.Trouble) {
-	c.w.metrics.AuditFailure(string(t.Kind))
-	c.w.log.Degraded(c.db, string(t.Kind), t.Message, t.Hint, t.Class, t.SQLState, t.Spool)
+// trouble tells of a part of the witness that cannot do its work.
+func (w *Witness) trouble(t event.Trouble) {
+	if t.At.IsZero() {
+		t.At = time.Now()
+	}
+	w.each(func(s event.Sink) { s.Trouble(&t) })
 }
 
 // connected notes an attempt to open a connection.

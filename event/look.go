@@ -135,5 +135,8 @@ type Trouble struct {
 	Kind     string // of low cardinality
 	Message  string // free of secrets
 	Hint     string // what to do
+	Fallback string // the file that took what could not be delivered; "" for none
 	Over     bool   // the part works again
+
+	ErrorClass, SQLState string // of the error behind it, if it was the database's
 }

@@ -56,6 +56,15 @@ func resultKeys(e *zerolog.Event, s *event.Statement) {
 	}
 }
 
+func lockKeys(e *zerolog.Event, k *event.Lock) {
+	e.Uint64("conn_id", k.ConnID).
+		Str("migration_id", k.MigrationID).
+		Str("kind", k.Kind).
+		Str("key", clip(k.Key, maxName)).
+		Bool("shared", k.Shared).
+		Str("scope", k.Scope)
+}
+
 func migrationKeys(e *zerolog.Event, m *event.Migration) {
 	if e == nil {
 		return

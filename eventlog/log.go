@@ -42,15 +42,15 @@ type Config struct {
 // the end of a migration and of a run waits for its line to be written, but for
 // no longer than 10 ms, and not at all while Output is stuck.
 type Log struct {
-	event.Ignore
-	level  zerolog.Level
-	slow   Slow
-	now    func() time.Time
-	queue  *queue
-	later  zerolog.Logger // queues
-	awaits zerolog.Logger // queues and waits a little
-	limit  *limiter
-	words  vocabulary
+	level   zerolog.Level
+	slow    Slow
+	now     func() time.Time
+	queue   *queue
+	later   zerolog.Logger // queues
+	awaits  zerolog.Logger // queues and waits a little
+	limit   *limiter
+	running stillRunning
+	words   vocabulary
 }
 
 var _ event.Sink = (*Log)(nil)

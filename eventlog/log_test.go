@@ -64,7 +64,7 @@ func TestLevels(t *testing.T) {
 		emit       func(*Log)
 	}{
 		{"slow", "warn", func(l *Log) { l.Statement(sampleStatement()) }},
-		{"running", "warn", func(l *Log) { l.Running(sampleStatement()) }},
+		{"running", "warn", func(l *Log) { l.Look(sampleLook()) }},
 		{"failed in a migration", "error", func(l *Log) { l.Statement(failedStatement()) }},
 		{"failed in a run", "info", func(l *Log) { l.Statement(inRun(failedStatement())) }},
 		{"failed in the application", "debug", func(l *Log) { l.Statement(outside(failedStatement())) }},

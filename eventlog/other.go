@@ -19,18 +19,3 @@ func (l *Log) Timeouts(tr event.Trace, db event.Database, list []event.Timeout, 
 	}
 	e.Send()
 }
-
-// Degraded tells what keeps the audit trail from being written where it belongs.
-// What is "" is left out.
-func (l *Log) Degraded(db event.Database, kind, message, hint, class, code, spool string) {
-	e := l.begin(&l.later, zerolog.WarnLevel, "audit.degraded", event.Trace{}, db)
-	e.Str("kind", kind).Str("message", message)
-	for _, f := range [...]struct{ key, value string }{
-		{"hint", hint}, {"error_class", class}, {"sqlstate", code}, {"spool", spool},
-	} {
-		if f.value != "" {
-			e.Str(f.key, f.value)
-		}
-	}
-	e.Send()
-}

@@ -130,6 +130,44 @@ func sampleRun(outcome string) *event.Run {
 	}
 }
 
+func sampleLook() *event.Look {
+	return &event.Look{
+		Trace: sampleTrace, Database: sampleDB, ConnID: 3, Tool: "goose",
+		Operation: "ALTER TABLE", Class: "ddl", Tables: []string{"customers"}, Summary: "ALTER TABLE customers",
+		Fingerprint: "00c0ffee00c0ffee", Text: "ALTER TABLE customers ADD note text", Phase: "migration",
+		Start: sampleTime, Age: 7 * time.Second, Number: 5, Picture: samplePicture(),
+	}
+}
+
+func samplePicture() *event.Picture {
+	return &event.Picture{
+		At:      sampleTime,
+		Session: event.Session{PID: 4711, Wait: &event.Wait{Kind: "relation", Object: "public.customers", Mode: "AccessExclusiveLock"}},
+		Blockers: []event.Session{{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, Depth: 1,
+			Query: "SELECT * FROM customers WHERE id = ?"}},
+		Queue: 12, Rewrite: true,
+		Progress: &event.Progress{Phase: "building index", Done: 5, Total: 10},
+	}
+}
+
+func sampleLockLook() *event.Look {
+	return &event.Look{Trace: sampleTrace, Database: sampleDB, ConnID: 4, Start: sampleTime, Age: 2 * time.Second,
+		Lock: sampleLock(event.LockWaiting), Picture: samplePicture()}
+}
+
+func sampleAlert(state event.AlertState) *event.Alert {
+	version := "20260304050607"
+	return &event.Alert{
+		Trace: sampleTrace, Database: sampleDB, Fingerprint: "5eed5eed5eed5eed", Episode: 2, Rule: "lock_pileup", Severity: event.Critical, State: state,
+		Tool: "goose", Version: &version, Object: "public.customers",
+		Title:   "[CRITICAL] shop: 20260304050607 waits for AccessExclusiveLock on public.customers; 12 sessions queued",
+		Details: []string{"12 sessions wait behind the migration."},
+		Steps:   []event.Step{{Text: "End the blocker.", SQL: "SELECT pg_terminate_backend(815)"}},
+		Runbook: "https://example.org/lock_pileup.md", AuditEntry: "0190a1b2-entry", SuppressWith: "sqlwitness alerts suppress", SuppressedBy: "1",
+		Since: sampleTime.Add(-time.Second), At: sampleTime,
+	}
+}
+
 // samples makes every kind of line: for each event one line with all its keys
 // and one with as few as it can have.
 func samples(l *Log) {
@@ -139,8 +177,10 @@ func samples(l *Log) {
 		l.Statement(&event.Statement{Slow: true, RowsAffected: -1, Fingerprint: "again"})
 	}
 	l.Statement(&event.Statement{Slow: true, RowsAffected: -1, Fingerprint: "again", Threshold: time.Second})
-	l.Running(sampleStatement())
-	l.Running(&event.Statement{})
+	l.Look(sampleLook())
+	l.Look(&event.Look{Class: "ddl", Age: time.Hour})
+	l.Look(&event.Look{ConnID: 7, Class: "ddl", Age: time.Hour, Picture: &event.Picture{Blockers: make([]event.Session, 1)}})
+	l.Look(sampleLockLook())
 	l.Statement(failedStatement())
 	l.Statement(&event.Statement{Err: errors.New("x"), ErrorClass: event.ClassOther, RowsAffected: -1})
 	for range limitBurst + limitEvery {
@@ -167,7 +207,16 @@ func samples(l *Log) {
 	l.Timeouts(sampleTrace, sampleDB, []event.Timeout{{Name: "lock_wait_timeout", Value: time.Minute}, {Name: "innodb_lock_wait_timeout", Value: time.Minute},
 		{Name: "max_statement_time"}, {Name: "max_execution_time"}}, "lock_wait_timeout", true)
 	l.Timeouts(sampleTrace, sampleDB, []event.Timeout{{Name: "busy_timeout", Value: 5 * time.Second}}, "busy_timeout", true)
-	l.Degraded(sampleDB, "forbidden", "the role may not make the audit tables", "GRANT CREATE ON DATABASE shop TO app", "permission", "42501", "/var/spool/audit.jsonl")
-	l.Degraded(sampleDB, "in_memory", "there is no audit for in-memory databases", "", "", "", "")
+	for _, part := range []string{"audit", "probe"} {
+		l.Trouble(&event.Trouble{Database: sampleDB, Part: part, Kind: "forbidden", Message: "the role may not make the audit tables",
+			Hint: "GRANT CREATE ON DATABASE shop TO app", ErrorClass: "permission", SQLState: "42501", Fallback: "/var/spool/audit.jsonl"})
+		l.Trouble(&event.Trouble{Part: part, Over: true})
+	}
+	l.Finding(&event.Finding{Trace: sampleTrace, Database: sampleDB, Kind: "invalid_index", Object: "public.customers_name",
+		Message: "The index is invalid: its build was cut off.", SQL: "DROP INDEX CONCURRENTLY public.customers_name"})
+	for _, state := range []event.AlertState{event.Firing, event.Resolved, event.Suppressed, event.Flapping} {
+		l.Alert(sampleAlert(state))
+		l.Alert(&event.Alert{State: state})
+	}
 	l.Line("info", "config.changed", event.Trace{}, event.Database{}, nil)
 }

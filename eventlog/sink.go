@@ -25,14 +25,6 @@ func (l *Log) Statement(s *event.Statement) {
 	}
 }
 
-// Running writes statement.running, for a statement over its threshold that has
-// not been answered yet. Duration is its age.
-func (l *Log) Running(s *event.Statement) {
-	e := l.begin(&l.later, zerolog.WarnLevel, "statement.running", s.Trace, s.Database)
-	statementKeys(e, s)
-	e.Send()
-}
-
 func (l *Log) statementFailed(s *event.Statement) {
 	var e *zerolog.Event
 	var suppressed uint64
@@ -70,12 +62,7 @@ func (l *Log) Lock(k *event.Lock) {
 	if e == nil {
 		return
 	}
-	e.Uint64("conn_id", k.ConnID).
-		Str("migration_id", k.MigrationID).
-		Str("kind", k.Kind).
-		Str("key", clip(k.Key, maxName)).
-		Bool("shared", k.Shared).
-		Str("scope", k.Scope)
+	lockKeys(e, k)
 	if k.Stage != event.LockWaiting {
 		e.Str("outcome", k.Outcome)
 	}
@@ -187,7 +174,7 @@ func (l *Log) Run(r *event.Run) {
 	if e == nil {
 		return
 	}
-	e.Str("tool", clip(r.Tool, maxName)).Str("outcome", r.Outcome)
+	e.Str("tool", clip(r.Tool, maxName)).Str("outcome", r.Outcome).Str("role", r.Role)
 	ms(e, "duration_ms", r.Duration)
 	e.Int("applied", r.Applied).
 		Int("rolled_back", r.RolledBack).

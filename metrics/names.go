@@ -44,6 +44,10 @@ const (
 	retryLost           = "sqlwitness_retry_lost_seconds_total"
 	auditEntries        = "sqlwitness_audit_entries_total"
 	auditFailures       = "sqlwitness_audit_failures_total"
+	blockedSessions     = "sqlwitness_blocked_sessions"
+	victimSeconds       = "sqlwitness_victim_seconds_total"
+	findingsTotal       = "sqlwitness_findings_total"
+	alertsTotal         = "sqlwitness_alerts_total"
 	buildInfo           = "sqlwitness_build_info"
 )
 
@@ -103,6 +107,14 @@ func Families() []Family {
 			"Audit entries by where they went: tx, in a transaction of the migration; own, through the audit's own connection; spool, the file; lost, nowhere."},
 		{auditFailures, KindCounter, []string{"kind"},
 			"Reasons that kept audit entries out of the database, each counted when it begins, by kind."},
+		{blockedSessions, KindGauge, nil,
+			"Sessions that wait, directly or through others, for a statement or transaction that is watched; replicas that wait for a migration lock are not among them."},
+		{victimSeconds, KindCounter, nil,
+			"Seconds that such sessions have waited, added up from one look at the server to the next."},
+		{findingsTotal, KindCounter, []string{"kind"},
+			"What runs left behind and what happened outside of any run, by kind."},
+		{alertsTotal, KindCounter, []string{"rule", "severity", "state"},
+			"Changes of the state of alerts: firing, resolved, suppressed, flapping."},
 		{buildInfo, KindGauge, []string{"version", "goversion"},
 			"Always 1: the version of sqlwitness and of Go."},
 	}

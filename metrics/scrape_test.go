@@ -81,13 +81,15 @@ func full(t testing.TB) *Set {
 	s.StatementsInFlight(func() int { return 2 })
 	s.OldestStatement(func() time.Duration { return 1500 * time.Millisecond })
 	s.AuditEntries("tx", 3)
-	s.AuditFailure("outcome")
+	s.Trouble(&event.Trouble{Part: "audit", Kind: "outcome"})
 	s.Statement(&event.Statement{Slow: true, Class: "read"})
 	s.Lock(&event.Lock{Stage: event.LockAcquired, Kind: "advisory", Outcome: "acquired", Wait: 3 * time.Second, Attempts: 4})
 	s.Lock(&event.Lock{Stage: event.LockReleased, Kind: "advisory", Outcome: "released", Hold: time.Minute})
 	s.Lock(&event.Lock{Stage: event.LockAnomaly, Kind: "advisory", Anomaly: "unlock_refused"})
 	s.Migration(&event.Migration{Tool: "goose", Direction: event.Up, Outcome: event.Failed, Duration: time.Second, ErrorClass: event.ClassLockTimeout})
 	s.Run(&event.Run{Tool: "goose", Finished: true, Outcome: "failed"})
+	s.Finding(&event.Finding{Kind: "invalid_index"})
+	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	return s
 }
 
@@ -295,4 +297,33 @@ func TestLaterCallbackTakesThePlaceOfTheEarlier(t *testing.T) {
 	if v := series(t, s, oldestStatement, map[string]string{}).GetGauge().GetValue(); v != 0.25 {
 		t.Errorf("%v", v)
 	}
+}
+
+// TestQueueBehind: a queue is counted from look to look, and is gone with the
+// statement that it waited for.
+func TestQueueBehind(t *testing.T) {
+	s := New(Config{})
+	start := time.Unix(1e9, 0)
+	look := func(conn uint64, age time.Duration, queue, replicas int, done bool) {
+		s.Look(&event.Look{ConnID: conn, Start: start, Age: age, Done: done, Picture: &event.Picture{Queue: queue, QueueMigrator: replicas}})
+	}
+	expect := func(sessions, seconds float64) {
+		t.Helper()
+		got := scrape(t, s)
+		if n := got[blockedSessions].GetMetric()[0].GetGauge().GetValue(); n != sessions {
+			t.Errorf("%v sessions are blocked, want %v", n, sessions)
+		}
+		if n := got[victimSeconds].GetMetric()[0].GetCounter().GetValue(); n != seconds {
+			t.Errorf("they have waited %v s, want %v", n, seconds)
+		}
+	}
+	look(1, time.Second, 3, 1, false)
+	look(2, time.Second, 5, 0, false)
+	expect(7, 0)
+	look(1, 3*time.Second, 4, 1, false)
+	expect(8, 4)
+	look(1, 4*time.Second, 4, 1, true)
+	expect(5, 7)
+	s.Look(&event.Look{ConnID: 2, Start: start, Age: 2 * time.Second})
+	expect(0, 12)
 }

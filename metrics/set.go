@@ -48,7 +48,6 @@ const (
 // It is an [event.Sink]: locks, migrations, runs and slow statements are counted
 // from their events, everything else by its own methods.
 type Set struct {
-	event.Ignore
 	families []*family
 	byName   map[string]*family
 
@@ -56,6 +55,7 @@ type Set struct {
 	namespaces *limit
 	errorTypes *limit
 
+	queues          queues
 	openConnections *vm.Gauge
 	overhead        *Histogram
 	rows            *Counter
@@ -93,6 +93,9 @@ func New(cfg Config) *Set {
 	s.openConnections = s.family(connectionsOpen).set.NewGauge(connectionsOpen, nil)
 	s.overhead = s.family(overhead).histogram()
 	s.rows = s.RowsRead()
+	s.queues.open = map[uint64]queueBehind{}
+	s.family(blockedSessions).callback(s.queues.length)
+	s.family(victimSeconds).sum()
 	for _, cache := range []string{CacheStatementClass, CachePrepared, CacheConnection} {
 		s.CacheHits(cache) // at 0, so that a ratio of the two is there from the start
 		s.CacheMisses(cache)
@@ -144,9 +147,6 @@ func (s *Set) Overhead(ns int64) { s.overhead.Observe(ns) }
 func (s *Set) AuditEntries(place string, n uint64) {
 	s.family(auditEntries).counter(place).AddInt64(int64(n))
 }
-
-// AuditFailure counts a reason that keeps audit entries out of the database.
-func (s *Set) AuditFailure(kind string) { s.family(auditFailures).counter(kind).Inc() }
 
 // The following take callbacks that a scrape calls. They must be safe for
 // concurrent use and must not block; a later callback for the same series takes

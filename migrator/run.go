@@ -203,6 +203,7 @@ func (t *Tracker) endRun(now time.Time, why ending) {
 		default:
 			end.Outcome = "noop"
 		}
+		end.Role = r.role()
 		t.out = append(t.out, Change{Run: &end})
 	}
 	t.run = nil
@@ -210,6 +211,20 @@ func (t *Tracker) endRun(now time.Time, why ending) {
 	for _, cn := range t.conns {
 		cn.shown, cn.reset, cn.loose = false, false, false
 	}
+}
+
+// contended is how long a lock takes at least that somebody else had.
+const contended = 50 * time.Millisecond
+
+// role is the part of a run where several replicas race.
+func (r *run) role() string {
+	switch {
+	case r.did || r.ev.Failures > 0:
+		return "leader"
+	case r.refused || r.ev.LockAttempts > 1 || r.ev.LockWait >= contended:
+		return "waiter"
+	}
+	return "noop"
 }
 
 // settle ends the migration that is open outside any transaction, by what the

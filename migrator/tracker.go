@@ -186,17 +186,28 @@ func (t *Tracker) Flush() []Change {
 	return t.take()
 }
 
+// Standing is what a connection is about.
+type Standing struct {
+	event.Trace         // empty while no run is open that the world knows of
+	Tool        string  // "" outside runs
+	Version     *string // of the migration that is under way there; nil where not known
+}
+
 // Trace ties what happens on a connection to the run that is open and to the
 // migration that is under way there. It is empty while none is.
-func (t *Tracker) Trace(conn uint64) event.Trace {
+func (t *Tracker) Trace(conn uint64) event.Trace { return t.Standing(conn).Trace }
+
+// Standing tells which run is open and which migration is under way on a
+// connection.
+func (t *Tracker) Standing(conn uint64) Standing {
 	if !t.Active() {
-		return event.Trace{}
+		return Standing{}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.run
 	if r == nil {
-		return event.Trace{}
+		return Standing{}
 	}
 	m := r.open
 	if cn := t.conns[conn]; cn != nil && cn.tx != nil && cn.tx.body != nil {
@@ -205,12 +216,12 @@ func (t *Tracker) Trace(conn uint64) event.Trace {
 		m = nil
 	}
 	if m != nil && m.told {
-		return m.ev.Trace
+		return Standing{Trace: m.ev.Trace, Tool: r.toolName(), Version: m.ev.Version}
 	}
 	if !r.told {
-		return event.Trace{}
+		return Standing{}
 	}
-	return r.ev.Trace
+	return Standing{Trace: r.ev.Trace, Tool: r.toolName()}
 }
 
 // take hands over what has become known, and forgets what need not be kept.

@@ -182,7 +182,7 @@ func (p *play) cancelled(ctx context.Context, c *sql.Conn) {
 	p.do("begin", func() (any, error) {
 		tx, err := c.BeginTx(ctx, nil)
 		if tx != nil {
-			p.await("Tx.Rollback") // by database/sql, as the context is done
+			p.awaitRollback()
 		}
 		return tx == nil, err
 	})

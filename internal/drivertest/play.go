@@ -21,6 +21,7 @@ type play struct {
 	ctx  context.Context
 	db   *sql.DB
 	fake *fakedb.DB // nil on a real database
+	opts fakedb.Options
 	w    Wrapper
 
 	mu       sync.Mutex
@@ -33,6 +34,7 @@ func newPlay(opts fakedb.Options, w Wrapper) *play {
 		ctx:  fakedb.Mark(context.Background(), "the caller's"),
 		db:   sql.OpenDB(w.Wrap(fake.Connector())),
 		fake: fake,
+		opts: opts,
 		w:    w,
 	}
 	// One connection makes the order of calls certain: what database/sql does by
@@ -276,6 +278,16 @@ func (p *play) await(method string) {
 		defer cancel()
 		return nil, p.fake.Await(ctx, called(method))
 	})
+}
+
+// awaitRollback waits for what database/sql does by itself to a transaction whose
+// context is done: it rolls back, and closes the connection unless the driver
+// can both reset and validate it.
+func (p *play) awaitRollback() {
+	p.await("Tx.Rollback")
+	if kept := fakedb.ConnReset | fakedb.ConnValid; p.opts.Conn&kept != kept {
+		p.await("Conn.Close")
+	}
 }
 
 func called(method string) func(fakedb.Call) bool {

@@ -1,0 +1,77 @@
+package metrics
+
+import (
+	"sync"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// queues holds how many sessions wait behind each of our connections, as the
+// last look at the server has shown it.
+type queues struct {
+	mu   sync.Mutex
+	open map[uint64]queueBehind
+}
+
+type queueBehind struct {
+	sessions int
+	at       time.Time
+}
+
+// looked notes a queue and returns what its sessions have waited since the look
+// before: as many as there were then, for as long as it is ago.
+func (q *queues) looked(k *event.Look) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before, known := q.open[k.ConnID]
+	now := k.Start.Add(k.Age)
+	var waited time.Duration
+	if known {
+		waited = time.Duration(before.sessions) * max(now.Sub(before.at), 0)
+	}
+	switch {
+	case k.Done || k.Picture == nil:
+		delete(q.open, k.ConnID)
+	default:
+		q.open[k.ConnID] = queueBehind{k.Picture.Queue - k.Picture.QueueMigrator, now}
+	}
+	return waited
+}
+
+func (q *queues) length() float64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, behind := range q.open {
+		n += behind.sessions
+	}
+	return float64(n)
+}
+
+// Look keeps count of the sessions that wait behind ours.
+func (s *Set) Look(k *event.Look) {
+	if waited := s.queues.looked(k); waited > 0 {
+		s.family(victimSeconds).sum().Add(waited.Seconds())
+	}
+}
+
+// Finding counts what was found.
+func (s *Set) Finding(f *event.Finding) { s.family(findingsTotal).counter(f.Kind).Inc() }
+
+// Alert counts a change of state.
+func (s *Set) Alert(a *event.Alert) {
+	s.family(alertsTotal).counter(a.Rule, string(a.Severity), string(a.State)).Inc()
+}
+
+// Trouble counts a part of sqlwitness that has failed.
+func (s *Set) Trouble(t *event.Trouble) {
+	if t.Over {
+		return
+	}
+	if t.Part == "audit" {
+		s.family(auditFailures).counter(t.Kind).Inc()
+		return
+	}
+	s.Error(t.Part)
+}
