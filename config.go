@@ -39,6 +39,12 @@ type Config struct {
 	// is seen, logged, measured or written.
 	Disabled bool
 
+	// FlushOnSignal closes the witness at SIGINT and SIGTERM, so that a run that is
+	// cut off has its last lines and its audit entry, and then sends the signal
+	// again. It is for programs that do not catch these signals themselves: one
+	// that does calls Close, and would see the signal twice. Defaults to false.
+	FlushOnSignal bool
+
 	// Interceptors run between the witness and the parent, the first one
 	// innermost. They see every call, and the witness times them with it.
 	Interceptors []sqlmw.Interceptor
@@ -130,12 +136,13 @@ var levels = []string{"debug", "info", "warn", "error", "off"}
 
 // file is the form of the YAML file that SQLWITNESS_CONFIG names.
 type file struct {
-	Disabled   bool   `yaml:"disabled"`
-	SQLComment bool   `yaml:"sql_comment"`
-	Listen     string `yaml:"listen"`
-	Database   string `yaml:"database"`
-	Migrations string `yaml:"migrations"`
-	Log        struct {
+	Disabled      bool   `yaml:"disabled"`
+	SQLComment    bool   `yaml:"sql_comment"`
+	FlushOnSignal bool   `yaml:"flush_on_signal"`
+	Listen        string `yaml:"listen"`
+	Database      string `yaml:"database"`
+	Migrations    string `yaml:"migrations"`
+	Log           struct {
 		Level  string `yaml:"level"`
 		Output string `yaml:"output"`
 	} `yaml:"log"`
@@ -172,6 +179,8 @@ type file struct {
 //	SQLWITNESS_AUDIT_SPOOL   file for entries that the database did not take
 //	SQLWITNESS_ACTOR, SQLWITNESS_TICKET, SQLWITNESS_REASON
 //	                         who migrates and why, as claimed in the audit trail
+//	SQLWITNESS_FLUSH_ON_SIGNAL
+//	                         true writes out what is queued at SIGINT and SIGTERM
 //	SQLWITNESS_SQL_COMMENT   true appends the caller's ids to the texts sent to the server
 //	SQLWITNESS_TEXT_CACHE    distinct SQL texts to remember
 //
@@ -193,6 +202,7 @@ func configFrom(getenv func(string) string) (Config, error) {
 	e := environment{getenv: getenv}
 	e.boolean("SQLWITNESS_DISABLED", &f.Disabled)
 	e.boolean("SQLWITNESS_SQL_COMMENT", &f.SQLComment)
+	e.boolean("SQLWITNESS_FLUSH_ON_SIGNAL", &f.FlushOnSignal)
 	e.text("SQLWITNESS_LISTEN", &f.Listen)
 	e.text("SQLWITNESS_DATABASE", &f.Database)
 	e.text("SQLWITNESS_MIGRATIONS", &f.Migrations)
@@ -217,14 +227,15 @@ func configFrom(getenv func(string) string) (Config, error) {
 
 func (f file) config() (Config, error) {
 	cfg := Config{
-		Audit:      audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
-		Database:   f.Database,
-		Disabled:   f.Disabled,
-		Listen:     f.Listen,
-		LogLevel:   f.Log.Level,
-		Slow:       eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
-		SQLComment: f.SQLComment,
-		TextCache:  f.TextCache,
+		Audit:         audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Database:      f.Database,
+		Disabled:      f.Disabled,
+		Listen:        f.Listen,
+		LogLevel:      f.Log.Level,
+		Slow:          eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
+		SQLComment:    f.SQLComment,
+		FlushOnSignal: f.FlushOnSignal,
+		TextCache:     f.TextCache,
 	}
 	if f.Migrations != "" {
 		cfg.Migrations = os.DirFS(f.Migrations)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
@@ -140,6 +141,8 @@ type connector struct {
 	locks    locks
 	retries  retries
 	observer *observer
+	impact   atomic.Pointer[impact] // of a run on the database that is open, or just over
+	start    coldStart
 	audit    *audit.Store
 	audited  audit.Stats // what the metrics have of it; guarded by w.mu
 	metrics  *metrics.Connector

@@ -68,12 +68,16 @@ func (c *conn) end(ctx context.Context, t *text, start int64, err error) (took i
 	stop := c.now()
 	c.flight.land()
 	took = stop - start
+	phase, latency := metrics.Steady, t.latency
+	if i := c.connector.impact.Load(); i != nil {
+		phase, latency = i.beside(c, t, took, err)
+	}
 	if err != nil {
-		c.failed(ctx, t, metrics.Steady, start, took, err)
+		c.failed(ctx, t, phase, start, took, err)
 	} else {
-		t.latency.ObserveOn(c.id, took)
+		latency.ObserveOn(c.id, took)
 		if took >= t.slow {
-			c.slow(ctx, t, metrics.Steady, start, took)
+			c.slow(ctx, t, phase, start, took)
 		}
 	}
 	if c.calls%sampleEvery == 0 {

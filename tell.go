@@ -24,12 +24,17 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 		if run := ch.Run; run != nil {
 			c.summed(run)
 			c.w.each(func(s event.Sink) { s.Run(run) })
+			c.impactOf(run)
+			if cold := c.start.ran(run, c.w.base); cold != nil {
+				c.w.each(func(s event.Sink) { s.ColdStart(cold) })
+			}
 		}
 		m := ch.Migration
 		if m == nil {
 			continue
 		}
 		c.attempted(m)
+		c.start.migrated(m)
 		switch {
 		case m.Outcome == "":
 			if err := c.audit.Intent(ctx, m, ran); err != nil {

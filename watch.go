@@ -124,6 +124,7 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 			c.slow(w.ctx, w.text, w.phase, w.start, took)
 		}
 	}
+	c.ofApplication(w.text, took, err)
 	c.tellAfter(w.ctx, ended)
 }
 

@@ -173,6 +173,9 @@ func (w *watcher) tell(s *sighting, now int64, done bool) {
 	look := s.look(now)
 	look.Done = done
 	w.w.each(func(sink event.Sink) { sink.Look(look) })
+	if i := s.connector.impact.Load(); i != nil {
+		i.looked(look)
+	}
 }
 
 // look describes a flight for the sinks.

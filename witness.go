@@ -35,9 +35,11 @@ type Witness struct {
 	server  *server // nil unless Config.Listen is set
 	connID  atomic.Uint64
 	watcher *watcher
+	deaf    func() // ends the waiting for signals; nil unless Config.FlushOnSignal
 
 	mu         sync.Mutex
 	connectors map[*connector]struct{}
+	steady     map[event.Database]metrics.Distribution // at the end of the last impact
 }
 
 // New makes a witness. The zero Config is useful. A value that does not hold is
@@ -47,7 +49,7 @@ func New(cfg Config) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{}}
+	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{}, steady: map[event.Database]metrics.Distribution{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
@@ -59,6 +61,9 @@ func New(cfg Config) (*Witness, error) {
 		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.FlushOnSignal && !cfg.Disabled {
+		w.deaf = w.flushOnSignal()
 	}
 	return w, nil
 }
@@ -130,8 +135,12 @@ func (w *Witness) Close(ctx context.Context) error {
 	var errs []error
 	for _, c := range connectors {
 		errs = append(errs, c.close(ctx))
+		c.impactOver()
 	}
 	w.watcher.close()
+	if w.deaf != nil {
+		w.deaf()
+	}
 	errs = append(errs, w.server.close(ctx), w.log.Close(ctx))
 	return errors.Join(errs...)
 }
@@ -223,7 +232,11 @@ func (w *Witness) trouble(t event.Trouble) {
 
 // connected notes an attempt to open a connection.
 func (c *connector) connected(start int64, err error) {
-	c.metrics.Connected(c.w.now()-start, err)
+	took := c.w.now() - start
+	c.metrics.Connected(took, err)
+	if err == nil {
+		c.start.connected(time.Duration(took))
+	}
 }
 
 // close ends what is open on the connector.

@@ -218,6 +218,8 @@ type Sink interface {
 	Finding(*Finding)
 	Trouble(*Trouble)
 	Alert(*Alert)
+	Impact(*Impact)
+	ColdStart(*ColdStart)
 }
 
 // Ignore is a Sink that ignores everything.
@@ -231,3 +233,5 @@ func (Ignore) Look(*Look)           {}
 func (Ignore) Finding(*Finding)     {}
 func (Ignore) Trouble(*Trouble)     {}
 func (Ignore) Alert(*Alert)         {}
+func (Ignore) Impact(*Impact)       {}
+func (Ignore) ColdStart(*ColdStart) {}

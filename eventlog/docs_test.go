@@ -22,7 +22,7 @@ func documented(t *testing.T) map[string]map[string]key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := regexp.MustCompile("^\\| `([a-z_.]+)` \\| ([a-z ]+) \\| (always|if [^|]+?)(:[^|]*)? \\|$")
+	row := regexp.MustCompile("^\\| `([a-z0-9_.]+)` \\| ([a-z ]+) \\| (always|if [^|]+?)(:[^|]*)? \\|$")
 	events := map[string]map[string]key{"": {}}
 	section := ""
 	for line := range strings.Lines(string(text)) {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -100,9 +101,10 @@ func failingKey(e *zerolog.Event, f *event.FailingStatement) {
 		Str("text", clip(f.Text, maxText)))
 }
 
-func slowestKey(e *zerolog.Event, b *event.BodyStatement) {
+// bodyKey writes a statement of a run.
+func bodyKey(e *zerolog.Event, key string, b *event.BodyStatement) {
 	if b == nil {
-		null(e, "slowest")
+		null(e, key)
 		return
 	}
 	d := e.CreateDict().
@@ -110,7 +112,7 @@ func slowestKey(e *zerolog.Event, b *event.BodyStatement) {
 		Str("fingerprint", b.Fingerprint).
 		Str("text", clip(b.Text, maxText))
 	ms(d, "duration_ms", b.Duration)
-	e.Dict("slowest", d)
+	e.Dict(key, d)
 }
 
 func suppressedKey(e *zerolog.Event, n uint64) {
@@ -126,6 +128,13 @@ func ms(e *zerolog.Event, key string, d time.Duration) {
 	}
 	var b [32]byte
 	e.RawJSON(key, strconv.AppendFloat(b[:0], float64(d.Microseconds())/1e3, 'f', -1, 64))
+}
+
+// ratio writes a number to a thousandth. zerolog's own floats look as a package
+// variable of the application's says.
+func ratio(e *zerolog.Event, key string, f float64) {
+	var b [32]byte
+	e.RawJSON(key, strconv.AppendFloat(b[:0], math.Round(f*1000)/1000, 'f', -1, 64))
 }
 
 func null(e *zerolog.Event, key string) { e.RawJSON(key, []byte("null")) }

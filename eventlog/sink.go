@@ -183,6 +183,6 @@ func (l *Log) Run(r *event.Run) {
 	ms(e, "lock_wait_ms", r.LockWait)
 	e.Int("lock_attempts", r.LockAttempts).Int("retries", r.Retries)
 	ms(e, "retry_lost_ms", r.RetryLost)
-	slowestKey(e, r.Slowest)
+	bodyKey(e, "slowest", r.Slowest)
 	e.Send()
 }

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -39,6 +40,15 @@ type Connector struct {
 
 	begin, commit, rollback [NumPhases]lazy
 	committed, rolledBack   ended
+
+	mu         sync.Mutex
+	operations map[*Histogram]operation // those that it has resolved
+}
+
+// operation says what a histogram of operations counts.
+type operation struct {
+	phase  Phase
+	failed bool
 }
 
 // lazy is a histogram that is resolved when it is first used: a series that
@@ -64,7 +74,7 @@ type ended struct {
 // database share their series.
 func (s *Set) Connector(db event.Database) *Connector {
 	s.mu.Lock()
-	c := &Connector{set: s, system: db.System, namespace: s.namespaces.pass(db.Name)}
+	c := &Connector{set: s, system: db.System, namespace: s.namespaces.pass(db.Name), operations: map[*Histogram]operation{}}
 	s.mu.Unlock()
 	c.committed, c.rolledBack = s.ended(Committed), s.ended(RolledBack)
 	return c
@@ -93,7 +103,11 @@ func (c *Connector) Failed(op string, phase Phase, errorType string, ns int64) {
 }
 
 func (c *Connector) operation(op string, phase Phase, errorType string) *Histogram {
-	return c.set.family(operationDuration).histogram(c.system, c.namespace, op, phase.String(), errorType)
+	h := c.set.family(operationDuration).histogram(c.system, c.namespace, op, phase.String(), errorType)
+	c.mu.Lock()
+	c.operations[h] = operation{phase, errorType != ""}
+	c.mu.Unlock()
+	return h
 }
 
 // Connected counts an attempt to open a connection, which took ns nanoseconds.

@@ -48,6 +48,7 @@ const (
 	victimSeconds       = "sqlwitness_victim_seconds_total"
 	findingsTotal       = "sqlwitness_findings_total"
 	alertsTotal         = "sqlwitness_alerts_total"
+	coldStart           = "sqlwitness_cold_start_seconds"
 	buildInfo           = "sqlwitness_build_info"
 )
 
@@ -115,6 +116,8 @@ func Families() []Family {
 			"What runs left behind and what happened outside of any run, by kind."},
 		{alertsTotal, KindCounter, []string{"rule", "severity", "state"},
 			"Changes of the state of alerts: firing, resolved, suppressed, flapping."},
+		{coldStart, KindGauge, []string{"stage"},
+			"What the time went to until the process's first run was over: connect, lock, check, apply, and total from the making of the witness."},
 		{buildInfo, KindGauge, []string{"version", "goversion"},
 			"Always 1: the version of sqlwitness and of Go."},
 	}

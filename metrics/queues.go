@@ -75,3 +75,10 @@ func (s *Set) Trouble(t *event.Trouble) {
 	}
 	s.Error(t.Part)
 }
+
+// ColdStart exposes what the process's start was spent on.
+func (s *Set) ColdStart(c *event.ColdStart) {
+	for stage, took := range map[string]time.Duration{"connect": c.Connect, "lock": c.Lock, "check": c.Check, "apply": c.Apply, "total": c.Total} {
+		s.family(coldStart).callback(took.Seconds, stage)
+	}
+}

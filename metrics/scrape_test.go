@@ -88,6 +88,7 @@ func full(t testing.TB) *Set {
 	s.Lock(&event.Lock{Stage: event.LockAnomaly, Kind: "advisory", Anomaly: "unlock_refused"})
 	s.Migration(&event.Migration{Tool: "goose", Direction: event.Up, Outcome: event.Failed, Duration: time.Second, ErrorClass: event.ClassLockTimeout})
 	s.Run(&event.Run{Tool: "goose", Finished: true, Outcome: "failed"})
+	s.ColdStart(&event.ColdStart{Total: time.Second})
 	s.Finding(&event.Finding{Kind: "invalid_index"})
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	return s

@@ -48,6 +48,8 @@ const (
 // It is an [event.Sink]: locks, migrations, runs and slow statements are counted
 // from their events, everything else by its own methods.
 type Set struct {
+	event.Ignore // what has no metric
+
 	families []*family
 	byName   map[string]*family
 

@@ -191,6 +191,7 @@ type Standing struct {
 	event.Trace         // empty while no run is open that the world knows of
 	Tool        string  // "" outside runs
 	Version     *string // of the migration that is under way there; nil where not known
+	Own         bool    // the run's tool was the last to be seen there
 }
 
 // Trace ties what happens on a connection to the run that is open and to the
@@ -209,19 +210,21 @@ func (t *Tracker) Standing(conn uint64) Standing {
 	if r == nil {
 		return Standing{}
 	}
+	cn := t.conns[conn]
+	own := cn != nil && cn.shown && !cn.reset
 	m := r.open
-	if cn := t.conns[conn]; cn != nil && cn.tx != nil && cn.tx.body != nil {
+	if cn != nil && cn.tx != nil && cn.tx.body != nil {
 		m = cn.tx.body
 	} else if cn == nil || !cn.shown {
 		m = nil
 	}
 	if m != nil && m.told {
-		return Standing{Trace: m.ev.Trace, Tool: r.toolName(), Version: m.ev.Version}
+		return Standing{Trace: m.ev.Trace, Tool: r.toolName(), Version: m.ev.Version, Own: own}
 	}
 	if !r.told {
-		return Standing{}
+		return Standing{Own: own}
 	}
-	return Standing{Trace: r.ev.Trace, Tool: r.toolName()}
+	return Standing{Trace: r.ev.Trace, Tool: r.toolName(), Own: own}
 }
 
 // take hands over what has become known, and forgets what need not be kept.

@@ -1,0 +1,72 @@
+package eventlog
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// hurts is by how much the 99th percentile or the error rate has to grow for an
+// impact to be a warning.
+const hurts = 2
+
+// Impact writes run.impact: what a run did to the application's statements.
+func (l *Log) Impact(i *event.Impact) {
+	level := zerolog.InfoLevel
+	if i.During.P99 >= hurts*i.Before.P99 && i.Before.Count > 0 || i.During.ErrorRate() > hurts*i.Before.ErrorRate() {
+		level = zerolog.WarnLevel
+	}
+	e := l.begin(&l.later, level, "run.impact", i.Trace, i.Database)
+	if e == nil {
+		return
+	}
+	e.Str("tool", clip(i.Tool, maxName))
+	ms(e, "duration_ms", i.Duration)
+	for _, part := range [...]struct {
+		key string
+		of  event.Latency
+	}{{"before", i.Before}, {"during", i.During}, {"after", i.After}} {
+		d := e.CreateDict().Uint64("count", part.of.Count).Uint64("failed", part.of.Failed)
+		ms(d, "p50_ms", part.of.P50)
+		ms(d, "p99_ms", part.of.P99)
+		e.Dict(part.key, d)
+	}
+	if i.Before.P99 > 0 {
+		ratio(e, "p99_ratio", float64(i.During.P99)/float64(i.Before.P99))
+	} else {
+		null(e, "p99_ratio")
+	}
+	bodyKey(e, "slowest", i.Slowest)
+	bodyKey(e, "worst", i.Worst)
+	e.Int("queue", i.Queue)
+	e.Send()
+}
+
+// dominates is when a run takes so much of a start that it is a warning.
+const (
+	dominates    = 0.5
+	dominatesMin = time.Second
+)
+
+// ColdStart writes start.finished: what the time until the first run was over
+// went to.
+func (l *Log) ColdStart(c *event.ColdStart) {
+	level := zerolog.InfoLevel
+	if c.Migrating() >= dominates && c.Total >= dominatesMin {
+		level = zerolog.WarnLevel
+	}
+	e := l.begin(&l.later, level, "start.finished", c.Trace, c.Database)
+	if e == nil {
+		return
+	}
+	e.Str("tool", clip(c.Tool, maxName))
+	ms(e, "total_ms", c.Total)
+	ms(e, "connect_ms", c.Connect)
+	ms(e, "lock_ms", c.Lock)
+	ms(e, "check_ms", c.Check)
+	ms(e, "apply_ms", c.Apply)
+	ratio(e, "migrating_share", c.Migrating())
+	e.Send()
+}
