@@ -1,0 +1,103 @@
+package alert
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// openFor is how long Alertmanager keeps an alert that nobody resolves. A
+// migration job is gone long before a human has looked: without an end in the
+// future its alerts would be resolved by silence within minutes.
+const openFor = 24 * time.Hour
+
+// alertmanager posts to Alertmanager's API v2. It holds the severity in which
+// each alert was sent last, since that is a label and so part of the alert's
+// identity: the old one is resolved when the severity rises.
+type alertmanager struct {
+	to       *poster
+	now      func() time.Time
+	severity remembered[string, event.Severity]
+}
+
+type postableAlert struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
+}
+
+func newAlertmanager(to *poster, now func() time.Time) *alertmanager {
+	u := *to.url
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/api/v2/alerts"
+	to.url = &u
+	return &alertmanager{to, now, remembered[string, event.Severity]{}}
+}
+
+func (m *alertmanager) send(ctx context.Context, a *event.Alert) error {
+	list := []postableAlert{m.postable(a, a.Severity)}
+	if before, ok := m.severity[a.Fingerprint]; ok && before != a.Severity && a.State != event.Resolved {
+		old := m.postable(a, before)
+		old.EndsAt = a.At
+		list = append(list, old)
+	}
+	if err := m.to.post(ctx, list); err != nil {
+		return err
+	}
+	if a.State == event.Resolved {
+		delete(m.severity, a.Fingerprint)
+	} else {
+		m.severity.put(a.Fingerprint, a.Severity)
+	}
+	return nil
+}
+
+// postable keeps what differs between replicas out of the labels.
+func (m *alertmanager) postable(a *event.Alert, s event.Severity) postableAlert {
+	labels := map[string]string{"alertname": a.Rule, "severity": string(s), "fingerprint": a.Fingerprint}
+	for name, v := range map[string]string{"service": a.Service, "env": a.Env, "db": a.Database.Name, "db_system": a.Database.System, "migration": version(a), "tool": a.Tool} {
+		if v != "" {
+			labels[name] = v
+		}
+	}
+	ends := a.At.Add(openFor)
+	if a.State == event.Resolved {
+		ends = a.At
+	}
+	return postableAlert{
+		Labels: labels, StartsAt: a.Since, EndsAt: ends,
+		Annotations: map[string]string{
+			"summary": a.Title, "description": prose(a), "runbook_url": a.Runbook, "episode": strconv.Itoa(a.Episode),
+			"object": a.Object, "run_id": a.RunID, "correlation_id": a.CorrelationID, "audit_entry": a.AuditEntry, "suppress": a.SuppressWith,
+		},
+	}
+}
+
+func version(a *event.Alert) string {
+	if a.Version == nil {
+		return ""
+	}
+	return *a.Version
+}
+
+// prose is an alert's body as plain text.
+func prose(a *event.Alert) string {
+	var b strings.Builder
+	for _, d := range a.Details {
+		b.WriteString(d + "\n")
+	}
+	if a.State == event.Resolved {
+		return strings.TrimSpace(b.String())
+	}
+	for i, s := range a.Steps {
+		b.WriteString(strconv.Itoa(i+1) + ". " + s.Text + "\n")
+		if s.SQL != "" {
+			b.WriteString("   " + s.SQL + "\n")
+		}
+	}
+	return strings.TrimSpace(b.String())
+}

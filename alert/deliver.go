@@ -1,0 +1,249 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+const (
+	queueLength  = 1024
+	queueReserve = 128 // places that only critical alerts take
+	sendTimeout  = 5 * time.Second
+	retryFor     = 10 * time.Minute
+	firstRetry   = 500 * time.Millisecond
+	lastRetry    = 30 * time.Second
+)
+
+// sender sends one alert to one place, once. It is called by one goroutine. Its
+// errors are free of secrets; one that will not go away by trying again is a
+// backoff.PermanentError.
+type sender interface {
+	send(context.Context, *event.Alert) error
+}
+
+// result is what became of a message, or of one try.
+type result struct {
+	channel  string
+	alert    event.Alert
+	err      error
+	final    bool // there will be no other try
+	rejected bool // the channel said no for good
+	theirs   bool // a replica has sent it or is about to
+}
+
+// worker sends what one channel gets, one by one in order.
+type worker struct {
+	channel Channel
+	sender  sender
+	engine  *Engine
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wake    chan struct{}
+	ended   chan struct{}
+
+	mu       sync.Mutex
+	queue    []event.Alert
+	finished bool
+	unsent   int
+}
+
+func newWorker(ch Channel, s sender, e *Engine) *worker {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &worker{channel: ch, sender: s, engine: e, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+}
+
+// put queues an alert. When there is no place, the oldest of the least severe
+// gives way, which may be the new one.
+func (w *worker) put(a event.Alert) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limit := queueLength
+	if a.Severity != event.Critical {
+		limit -= queueReserve
+	}
+	w.queue = append(w.queue, a)
+	if len(w.queue) > limit {
+		least := 0
+		for i, q := range w.queue {
+			if rank(q.Severity) < rank(w.queue[least].Severity) {
+				least = i
+			}
+		}
+		w.queue = append(w.queue[:least], w.queue[least+1:]...)
+		w.engine.count.drop(Drop{w.channel.Name, "queue_full"})
+	}
+	w.signal()
+}
+
+func (w *worker) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish waits until everything was sent or given up.
+func (w *worker) finish() {
+	w.mu.Lock()
+	w.finished = true
+	w.mu.Unlock()
+	w.signal()
+	<-w.ended
+	w.cancel()
+}
+
+// left is how many alerts were not sent when the worker had to end.
+func (w *worker) left() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unsent
+}
+
+func (w *worker) run() {
+	defer close(w.ended)
+	for {
+		w.mu.Lock()
+		finished := w.finished
+		var a *event.Alert
+		if len(w.queue) > 0 {
+			first := w.queue[0]
+			a, w.queue = &first, w.queue[1:]
+		}
+		w.mu.Unlock()
+		switch {
+		case a != nil:
+			w.engine.contained(func() { w.deliver(a) })
+		case finished:
+			return
+		default:
+			<-w.wake
+		}
+	}
+}
+
+// deliver sends an alert, again and again while it makes sense.
+func (w *worker) deliver(a *event.Alert) {
+	if w.ctx.Err() != nil {
+		w.giveUp(a, errors.New("closed before it could be sent"), "closed", false)
+		return
+	}
+	if w.channel.chat() {
+		mine, err := w.engine.deps.Claims.Claim(w.ctx, w.notice(a))
+		if err == nil && !mine {
+			w.engine.results <- result{channel: w.channel.Name, alert: *a, final: true, theirs: true}
+			return
+		}
+	}
+	var last error
+	_, err := backoff.Retry(w.ctx, func() (struct{}, error) {
+		ctx, cancel := context.WithTimeout(w.ctx, sendTimeout)
+		defer cancel()
+		err := w.sender.send(ctx, a)
+		if err != nil {
+			if !isRetryAfter(err) {
+				last = err
+			} else {
+				last = errBusy
+			}
+			w.engine.results <- result{channel: w.channel.Name, alert: *a, err: last}
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(newJitter(w.engine.deps.Rand)), backoff.WithMaxElapsedTime(retryFor))
+	var permanent *backoff.PermanentError
+	switch {
+	case err == nil:
+		w.engine.count.send(w.channel.Name)
+		w.engine.results <- result{channel: w.channel.Name, alert: *a, final: true}
+	case errors.As(last, &permanent):
+		w.giveUp(a, permanent.Unwrap(), "rejected", true)
+	case w.ctx.Err() != nil:
+		w.giveUp(a, last, "closed", false)
+	default:
+		w.giveUp(a, last, "unreachable", false)
+	}
+}
+
+func (w *worker) giveUp(a *event.Alert, err error, reason string, rejected bool) {
+	w.mu.Lock()
+	w.unsent++
+	w.mu.Unlock()
+	if w.channel.chat() {
+		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+		_ = w.engine.deps.Claims.Release(ctx, w.notice(a)) // what is lost by an error is one message
+		cancel()
+	}
+	w.engine.count.drop(Drop{w.channel.Name, reason})
+	w.engine.results <- result{channel: w.channel.Name, alert: *a, err: err, final: true, rejected: rejected}
+}
+
+func (w *worker) notice(a *event.Alert) Notice {
+	return Notice{a.Fingerprint, a.Episode, w.channel.Name, a.State, a.Severity}
+}
+
+var errBusy = errors.New("it asks to be left alone for a while (429)")
+
+func isRetryAfter(err error) bool {
+	var r *backoff.RetryAfterError
+	return errors.As(err, &r)
+}
+
+// jitter draws each pause from nothing up to a bound that doubles: replicas
+// that failed together do not try again together.
+type jitter struct {
+	*backoff.ExponentialBackOff
+	rand func() float64
+}
+
+func newJitter(random func() float64) jitter {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = firstRetry, lastRetry, 2, 0
+	return jitter{b, random}
+}
+
+func (j jitter) NextBackOff() time.Duration {
+	return time.Duration(j.rand() * float64(j.ExponentialBackOff.NextBackOff()))
+}
+
+// chat reports whether a channel shows every message that it is sent, so that
+// replicas have to agree on who sends it. Alertmanager and PagerDuty know
+// duplicates themselves.
+func (ch Channel) chat() bool { return ch.Kind != "alertmanager" && ch.Kind != "pagerduty" }
+
+// sender makes what sends to a channel. Its secrets are read here.
+func (ch Channel) sender(d Deps) (sender, error) {
+	url, err := ch.URL.reveal(d.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ch.Key.reveal(d.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	if ch.Kind == "exec" {
+		return command{ch.Command}, nil
+	}
+	if ch.Kind == "pagerduty" && url == "" {
+		url = pagerDutyEvents
+	}
+	to, err := newPoster(d.HTTP, url)
+	if err != nil {
+		return nil, err
+	}
+	switch ch.Kind {
+	case "alertmanager":
+		return newAlertmanager(to, d.Now), nil
+	case "pagerduty":
+		to.secret = key
+		return pagerDuty{to}, nil
+	case "slack":
+		return slack{to}, nil
+	}
+	to.token = key
+	return webhook{to}, nil
+}
