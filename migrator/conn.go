@@ -31,7 +31,7 @@ func (cn *conn) mine(r *run) {
 
 // idle reports whether nothing is known that must be remembered.
 func (cn *conn) idle() bool {
-	return cn.tx == nil && cn.query == nil && cn.lock.attempts == 0 && !cn.byText && !cn.busy
+	return cn.tx == nil && cn.query == nil && cn.lock == (lockWait{}) && !cn.byText && !cn.busy
 }
 
 // tx is an open transaction.
@@ -75,6 +75,7 @@ type lockWait struct {
 	end      time.Time
 	attempts int
 	granted  bool
+	before   time.Duration // waited for it when the version table was made sure of
 }
 
-func (w *lockWait) wait() time.Duration { return w.end.Sub(w.start) }
+func (w *lockWait) wait() time.Duration { return w.before + w.end.Sub(w.start) }

@@ -3,7 +3,20 @@ package migrator
 import "strings"
 
 // tool is what is known of a migration tool: the shape of its version table,
-// and how what it writes there reads. The next tool is a row of known.
+// and how what it writes there reads. The next tool is a row of known, and
+// nothing else (TestAToolIsOneRow shows it):
+//
+//	{
+//		name:    "acme",                               // as it is told
+//		tables:  []string{"acme_history"},             // the version table
+//		columns: []string{"seq", "label", "done_at"},  // all that it may have
+//		key:     []string{"label", "done_at"},         // those that tell it from others
+//		version: "label",                              // the one with the version
+//	},
+//
+// A row is written after its body unless style says otherwise. If other tables
+// have the key's columns, too, the row is weak, and its table is known by its
+// name only, or by what the tool did to make sure of it.
 type tool struct {
 	name string
 
@@ -14,17 +27,21 @@ type tool struct {
 	columns []string // all that the version table may have
 	key     []string // those by which it is known
 	weak    bool     // the key alone does not tell it from an application's table
+	fixed   bool     // the table has no other name than its default
 
 	version string // the column with the version
 	row     string // the column by which DELETE names the row, where it is not the version
 	style   style
 	naming  naming // how a file's name becomes a version
 	seed    string // a version that is written when the table is created and is none
+	applied string // a column that is false in the row of a version that is not applied
+	dirty   string // around: the column that tells the first half from the second
 
 	// What tells apart tools whose tables look alike.
 	quoted  tri // the table's name is quoted
 	literal tri // the version is a literal in the text
 	upper   tri // the verb is in upper case
+	marks   tri // the verb of an INSERT or DELETE is, whatever the others
 
 	probes      bool   // asks for the version that is about to run
 	elsewhere   bool   // the mark has a transaction of its own, after the body's
@@ -44,7 +61,7 @@ const (
 	after style = iota
 	// first: the same, before the body; or after it, if the tool is told so.
 	first
-	// around: one row (version, dirty), replaced before and after the body. The
+	// around: one row (version and dirty), replaced before and after the body. The
 	// version is that of the target: the one below when rolling back.
 	around
 	// single: one row, UPDATEd in the body's transaction.
@@ -72,13 +89,14 @@ type lockTable struct {
 
 // known tools. The order matters where two of them look alike: the likelier
 // comes first.
-var known = [...]tool{
+var known = []tool{
 	{
 		name:    "golang-migrate",
 		tables:  []string{"schema_migrations"},
 		columns: []string{"version", "dirty"},
 		key:     []string{"version", "dirty"},
 		version: "version",
+		dirty:   "dirty",
 		style:   around,
 	},
 	{
@@ -87,6 +105,7 @@ var known = [...]tool{
 		columns: []string{"id", "version_id", "is_applied", "tstamp"},
 		key:     []string{"version_id", "is_applied"},
 		version: "version_id",
+		applied: "is_applied",
 		seed:    "0",
 		locks:   []string{"4097083626"},
 		lock: &lockTable{
@@ -135,6 +154,7 @@ var known = [...]tool{
 		columns:     []string{"id", "line", "version", "created_at"},
 		key:         []string{"version"},
 		weak:        true,
+		fixed:       true,
 		version:     "version",
 		bodyCreates: true,
 	},
@@ -189,6 +209,7 @@ var known = [...]tool{
 		weak:    true,
 		version: "version",
 		naming:  byDigits,
+		marks:   no,
 		probes:  true,
 	},
 	{
@@ -229,7 +250,8 @@ var known = [...]tool{
 	},
 }
 
-// toolSet is a set of known tools, one bit each.
+// toolSet is a set of known tools, one bit each, of which the last is kept for
+// hand-written ones (handmadeTool).
 type toolSet uint32
 
 func (s toolSet) has(i int) bool { return s&(1<<i) != 0 }
@@ -242,6 +264,21 @@ func (s toolSet) best() *tool {
 		}
 	}
 	return nil
+}
+
+// unasked leaves out the tools that ask for a version before they mark it, for
+// where nobody has; unless there is no other.
+func (s toolSet) unasked() toolSet {
+	rest := s
+	for i := range known {
+		if known[i].probes {
+			rest &^= 1 << i
+		}
+	}
+	if rest == 0 {
+		return s
+	}
+	return rest
 }
 
 // byDefault are the tools whose version table has that name by default.

@@ -2,6 +2,7 @@ package migrator
 
 import (
 	"strings"
+	"time"
 
 	"github.com/sqlwitness/sqlwitness/sqltext"
 )
@@ -66,7 +67,11 @@ func lockKey(l *sqltext.LockCall, c *Call) string {
 func (t *Tracker) acquired(cn *conn, c *Call, key string, granted bool) {
 	w := &cn.lock
 	if w.key != key || w.granted || w.attempts == 0 {
-		*w = lockWait{key: key, start: c.Start}
+		before := time.Duration(0)
+		if w.key == key && c.Start.Sub(w.end) < quietFor {
+			before = w.before
+		}
+		*w = lockWait{key: key, start: c.Start, before: before}
 	}
 	w.attempts++
 	w.end, w.granted = c.end(), granted
@@ -83,10 +88,18 @@ func (t *Tracker) acquired(cn *conn, c *Call, key string, granted bool) {
 
 // released takes in a lock that is given back.
 func (t *Tracker) released(cn *conn, c *Call, key string, all bool) {
-	if all || cn.lock.key == key {
-		cn.lock = lockWait{}
-	}
 	r := t.run
+	if all || cn.lock.key == key {
+		w := cn.lock
+		cn.lock = lockWait{}
+		if r == nil || !r.told {
+			// The table was only made sure of: what that waited for, the run that
+			// follows has waited for.
+			if waited := w.wait(); waited >= contended {
+				cn.lock = lockWait{key: key, start: c.end(), end: c.end(), before: waited}
+			}
+		}
+	}
 	if r == nil || r.lock == nil || r.lockRow || !all && r.lock.key != key {
 		return
 	}
@@ -141,7 +154,8 @@ func (t *Tracker) lockTableAnswered(cn *conn, c *Call, release, changed bool) {
 	if !cn.shown {
 		cn.mine(r)
 	}
-	if op != "INSERT" || r.lockRow {
+	takes := op == "UPDATE" && takesOver(tools.best().lock, c.Text)
+	if op != "INSERT" && !takes || r.lockRow {
 		return
 	}
 	t.tellRun(r)
@@ -149,7 +163,9 @@ func (t *Tracker) lockTableAnswered(cn *conn, c *Call, release, changed bool) {
 	if w.key != rowLock || w.attempts == 0 {
 		*w = lockWait{key: rowLock, start: c.Start}
 	}
-	w.attempts++
+	if !takes || w.attempts == 0 { // an UPDATE after an INSERT is the same attempt
+		w.attempts++
+	}
 	w.end = c.end()
 	r.refused = c.Err != nil || !changed
 	if r.refused {
@@ -160,6 +176,15 @@ func (t *Tracker) lockTableAnswered(cn *conn, c *Call, release, changed bool) {
 	r.lock, r.waited, r.lockRow = &held, &held, true
 	r.ev.LockWait += held.wait()
 	r.ev.LockAttempts += held.attempts
+}
+
+// takesOver reports whether an UPDATE takes a lock whose row is there already.
+func takesOver(l *lockTable, text *sqltext.Text) bool {
+	if l.held == "" {
+		return false
+	}
+	v, ok := columnValue(&text.Statements[0], l.held)
+	return ok && v.Kind == sqltext.Literal && isTrue(v.Literal)
 }
 
 // rowLock is the key under which the wait for a lock table's row is kept.

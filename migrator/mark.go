@@ -2,8 +2,11 @@ package migrator
 
 import (
 	"database/sql/driver"
+	"slices"
+	"strings"
 
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
 // openFor makes the run that a touch of a version table belongs to.
@@ -18,12 +21,17 @@ func (t *Tracker) openFor(cn *conn, c *Call, to touch) *run {
 	} else {
 		r.tools = to.tools
 	}
+	if to.kind.isMark() && r.probe == nil {
+		r.tools = r.tools.unasked()
+	}
 	if unknown {
 		t.recognised()
 	}
 	r.table = to.table
 	r.seen++
-	r.tables[to.table] |= to.tools
+	r.tables[to.table] |= to.shown()
+	r.made = to.made
+	r.sure = r.sure || to.sure || to.kind == touchCreate || to.kind.isMark()
 	if to.sure {
 		t.learn(to.table, to.tools)
 	}
@@ -49,7 +57,7 @@ func (t *Tracker) recognised() {
 // beginMark tells of the migration that a mark is about to be put to, where it
 // was not clear before that there is one.
 func (t *Tracker) beginMark(cn *conn, c *Call, to touch) {
-	if to.kind != touchInsert && to.kind != touchDelete {
+	if to.kind != touchInsert && to.kind != touchDelete || to.made != nil && !to.made.believed {
 		return
 	}
 	r := t.openFor(cn, c, to)
@@ -118,9 +126,11 @@ func (t *Tracker) inscribe(m *migration, to touch, versions []string) {
 
 // touched takes in a statement on the version table.
 func (t *Tracker) touched(cn *conn, c *Call, to touch) {
-	t.openFor(cn, c, to)
+	r := t.openFor(cn, c, to)
+	t.keep(to, c.Err)
+	r.previous(to, c)
 	if c.Kind == Query && c.Err == nil && (to.kind == touchRead || to.kind == touchProbe || to.stmt.Returning) {
-		cn.query = &query{call: *c, run: t.run, touch: &to}
+		cn.query = &query{call: *c, run: r, touch: &to}
 		c.WantsRows = true
 		return
 	}
@@ -137,11 +147,18 @@ func (t *Tracker) consulted(cn *conn, c *Call, to touch, q *query) {
 	r := t.run
 	r.stray = nil
 	if to.kind == touchCreate {
+		if c.Err != nil && to.sure {
+			r.barred = true // another replica was faster, or it may not
+			t.tellRun(r)
+		}
 		return
 	}
 	k := r.tool()
 	if k == nil {
 		return
+	}
+	if q != nil && q.call.Err == nil {
+		r.barred = false
 	}
 	if to.kind == touchProbe {
 		if v, ok := markValue(to.stmt, k); ok {
@@ -165,6 +182,9 @@ func (t *Tracker) versionsOf(to touch, args []driver.NamedValue) []string {
 	r := t.run
 	k := r.tool()
 	v, ok := markValue(to.stmt, k)
+	if to.kind == touchUpdate {
+		v, ok = columnValue(to.stmt, k.version)
+	}
 	if !ok {
 		return arrayArgument(k, args)
 	}
@@ -206,6 +226,7 @@ func (t *Tracker) marked(cn *conn, c *Call, to touch, versions []string, missed 
 	t.decideOrder(cn)
 	t.tellRun(r)
 	switch {
+	case to.made != nil && to.kind == touchClear: // its row is put back next
 	case to.kind == touchSeed, len(versions) == 1 && t.isSeed(to, versions[0]):
 	case r.tool().style == around:
 		t.setAround(cn, c, to, versions)
@@ -258,6 +279,31 @@ func (t *Tracker) markAfter(cn *conn, c *Call, to touch, versions []string, miss
 	if x.implicit {
 		x.durable = len(x.marked)
 	}
+}
+
+// unmade takes in a body that drops the version table which the first migration
+// has made: there is nothing left to put its mark to. It is the last one down.
+func (t *Tracker) unmade(x *tx, m *migration) {
+	r := t.run
+	m.ev.Direction = event.Down
+	if len(r.applied) == 1 {
+		m.ev.Version = &r.applied[0]
+	}
+	if x.body == m {
+		x.body = nil
+		x.marked = append(x.marked, m)
+	}
+}
+
+// drops reports whether a text drops a table.
+func drops(t *sqltext.Text, table string) bool {
+	for i := range t.Statements {
+		s := &t.Statements[i]
+		if s.Operation.String() == "DROP TABLE" && slices.ContainsFunc(s.Tables, func(of sqltext.Table) bool { return strings.EqualFold(of.Name, table) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // markFailed notes that not the body but its mark has failed.
@@ -345,6 +391,9 @@ func (t *Tracker) setByHand(cn *conn, c *Call, version string) {
 func (t *Tracker) aim(m *migration, target string) {
 	r, ev := t.run, m.ev
 	none := target == "" || target == "-1"
+	if m.target = target; none {
+		m.target = "-1"
+	}
 	switch {
 	case none && r.current != "", !none && r.known && r.current != "" && compare(target, r.current) < 0:
 		current := r.current
@@ -369,7 +418,7 @@ func (t *Tracker) setAround(cn *conn, c *Call, to touch, versions []string) {
 		x.cleared, x.set = true, nil
 	case len(versions) == 1:
 		dirty := false
-		if v, ok := columnValue(to.stmt, "dirty"); ok {
+		if v, ok := columnValue(to.stmt, t.run.tool().dirty); ok {
 			s, _ := textOf(v, c.Args)
 			dirty = isTrue(s)
 		}

@@ -2,6 +2,7 @@ package migrator
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -26,11 +27,17 @@ type migration struct {
 	end     time.Time
 	err     error
 	failed  *event.FailingStatement
-	text    string // that failed
-	unsure  bool   // it was lost in its commit
-	undone  bool   // the transaction of its body was rolled back
-	several bool   // the text that failed holds several statements
-	blame   bool   // the error is the migration's for certain
+	text    string   // that failed
+	unsure  bool     // it was lost in its commit
+	undone  bool     // the transaction of its body was rolled back
+	several bool     // the text that failed holds several statements
+	commits bool     // and ends a transaction among them
+	index   bool     // it makes or drops an index CONCURRENTLY
+	target  string   // around, single: the version that is aimed at
+	blame   bool     // the error is the migration's for certain
+	alien   bool     // not the tool's
+	early   bool     // its mark came before its body
+	acted   []string // the tables that its DDL acts on; the first maxBody
 }
 
 // completed is the outcome of a migration that nothing has gone wrong with.
@@ -78,7 +85,7 @@ func (t *Tracker) describe(m *migration) {
 	}
 	ev.Tool = r.toolName()
 	if r.style() == around && !m.opened && !m.forced {
-		ev.Tool = "unknown" // golang-migrate runs nothing without its mark
+		m.alien, ev.Tool = true, unknownTool // golang-migrate runs nothing without its mark
 	}
 	ev.After = r.latest()
 	if m.tx != nil {
@@ -111,12 +118,24 @@ func (m *migration) add(c *Call, ddl bool) {
 	if len(m.body) < maxBody {
 		m.body = append(m.body, s)
 	}
+	if ddl {
+		m.acts(c.Text)
+	}
 	if c.Err == nil {
 		m.ddl = m.ddl || ddl
 		m.wrote = m.wrote || writes(c.Text)
 		return
 	}
 	m.fail(c)
+}
+
+// acts notes the tables that DDL acts on.
+func (m *migration) acts(t *sqltext.Text) {
+	for i := range t.Statements {
+		if tables := t.Statements[i].Tables; len(tables) > 0 && len(m.acted) < maxBody {
+			m.acted = append(m.acted, strings.ToLower(tables[0].Name))
+		}
+	}
 }
 
 // fail notes the error of a statement. The first counts: what a server says
@@ -127,6 +146,11 @@ func (m *migration) fail(c *Call) {
 	}
 	m.err = c.Err
 	m.several = c.Text.Count > 1
+	for i := range c.Text.Statements {
+		s := &c.Text.Statements[i]
+		m.commits = m.commits || m.several && s.Operation.String() == "COMMIT"
+		m.index = m.index || s.Concurrently && strings.HasSuffix(s.Operation.String(), "INDEX")
+	}
 	m.text = c.Text.SQL
 	m.failed = &event.FailingStatement{
 		Index:       m.count,
@@ -161,6 +185,7 @@ func (m *migration) merge(earlier *migration) {
 	m.count += earlier.count
 	m.ddl = m.ddl || earlier.ddl
 	m.wrote = m.wrote || earlier.wrote
+	m.acted = append(m.acted, earlier.acted...)
 	m.tx = nil
 	if !m.told {
 		m.ev.Start = earlier.ev.Start
@@ -227,7 +252,7 @@ func (t *Tracker) finish(m *migration, o event.Outcome, now time.Time) {
 	r.last = later(r.last, m.end)
 	t.record(m, o)
 	t.out = append(t.out, Change{Migration: m.ev})
-	if m.ev.Tool == "unknown" && r.tools != 0 {
+	if m.alien && r.tools != 0 {
 		return // not the tool's
 	}
 	r.did = true

@@ -94,19 +94,24 @@ func (t *Tracker) versionRow(q *query, c *Call) {
 	}
 	version, key, flag := "", "", true
 	var hasVersion, hasKey bool
+	if r.made != nil && k == &r.made.tool {
+		version, hasVersion = r.made.answer(q.call.Text, c)
+	}
 	for i, name := range c.Columns {
 		if i >= len(c.Values) {
 			break
 		}
 		s, ok := argument(c.Values[i])
 		switch {
-		case !ok:
+		case !ok || name == "":
 		case name == k.version:
 			version, hasVersion = s, true
 		case name == k.row:
 			key, hasKey = s, true
-		case name == "is_applied":
+		case name == k.applied:
 			flag = isTrue(s)
+		case name == k.dirty:
+			r.dirty = isTrue(s) && r.lock != nil
 		}
 	}
 	if hasVersion && hasKey {

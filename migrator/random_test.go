@@ -48,14 +48,37 @@ var pieces = []struct {
 	{sql: "BEGIN"},
 	{sql: "COMMIT"},
 	{sql: "SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_migrations'"},
+	{sql: "CREATE TABLE IF NOT EXISTS evolution (revision int, applied_at timestamptz)"},
+	{sql: "SELECT revision FROM evolution", columns: []string{"revision"}, row: []driver.Value{int64(1)}},
+	{sql: "INSERT INTO evolution (revision) VALUES ($1)", args: []any{int64(2)}},
+	{sql: "DELETE FROM evolution WHERE revision = $1", args: []any{int64(2)}},
+	{sql: "SELECT max(version) FROM db_version", columns: []string{"max"}, row: []driver.Value{int64(1)}},
+	{sql: "UPDATE db_version SET version = $1", args: []any{int64(2)}},
+	{sql: "DELETE FROM db_version"},
+	{sql: "INSERT INTO db_version (version) VALUES (2)"},
+	{sql: "UPDATE settings SET value = '3' WHERE key = $1", args: []any{"schema_version"}},
+	{sql: "DROP TABLE river_migration"},
 }
+
+// What a random caller does beside statements, by its number after the pieces.
+const (
+	passTime = iota
+	begins
+	commits
+	rollsBack
+	resets
+	closes
+	looksAhead
+	operations
+)
 
 // FuzzTracker makes calls in any order, as no tool would. Whatever they are,
 // what is told as begun ends, once, and nothing is told before it has begun.
+//
+// Two bytes are a call: a piece or an operation, then on which connection and how
+// it goes. The seeds in testdata/fuzz are what goose, golang-migrate, bun and
+// hand-written migrators do.
 func FuzzTracker(f *testing.F) {
-	f.Add([]byte{0, 0, 40, 0, 2, 0, 41, 0, 44, 0})
-	f.Add([]byte{4, 0, 40, 0, 5, 0, 6, 0, 41, 0, 22, 0, 40, 0, 5, 0, 7, 0, 41, 0, 44, 1})
-	f.Add([]byte{11, 0, 12, 0, 14, 0, 22, 0, 22, 1, 16, 0, 44, 0})
 	texts := make([]*sqltext.Text, len(pieces))
 	roles := make([]Role, len(pieces))
 	for i, p := range pieces {
@@ -70,7 +93,7 @@ func FuzzTracker(f *testing.F) {
 		}
 		s := newScript(t, system)
 		for len(in) >= 2 {
-			what, how := int(in[0])%46, in[1]
+			what, how := int(in[0])%(len(pieces)+operations), in[1]
 			in = in[2:]
 			conn := uint64(how>>1&3) + 1
 			var err error
@@ -98,21 +121,21 @@ func FuzzTracker(f *testing.F) {
 					r.Err = boom
 				}
 				s.told(s.tracker.After(&r))
-			case what < 40:
+			case what == len(pieces)+passTime:
 				s.now = s.now.Add(time.Duration(how) * 50 * time.Millisecond)
-			case what == 40:
+			case what == len(pieces)+begins:
 				s.begin(conn)
-			case what == 41 && err != nil:
+			case what == len(pieces)+commits && err != nil:
 				s.commitFails(conn, err)
-			case what == 41:
+			case what == len(pieces)+commits:
 				s.commit(conn)
-			case what == 42:
+			case what == len(pieces)+rollsBack:
 				s.rollback(conn)
-			case what == 43:
+			case what == len(pieces)+resets:
 				s.reset(conn)
-			case what == 44:
+			case what == len(pieces)+closes:
 				s.close(conn)
-			case what == 45:
+			case what == len(pieces)+looksAhead:
 				s.tracker.Pending(conn)
 			}
 			for id, n := range s.open {

@@ -59,6 +59,7 @@ func Classify(t *sqltext.Text) Role {
 	if _, _, ok := lockTableOf(t); ok {
 		r |= roleTable | roleRows
 	}
+	r |= handmadeRole(t)
 	if asksCatalog(t) {
 		r |= roleExists
 	}

@@ -13,6 +13,8 @@ type run struct {
 	told bool // its start is known to the world
 
 	tools  toolSet            // candidates; 0 while only DDL was seen
+	made   *handmade          // instead of a known tool's
+	sure   bool               // it is a migrator's run beyond doubt
 	table  string             // its version table
 	tables map[string]toolSet // names learnt in this run
 	seen   int                // touches of the version table
@@ -34,12 +36,15 @@ type run struct {
 	waited  *lockWait // what a migration's LockWait is told by, once
 	lockRow bool      // the lock is a row of a table
 	ending  bool      // it is over once the open transaction is
+	hopeful bool      // DDL that may turn out to be a hand-written migrator's
 	conns   map[uint64]struct{}
 
 	last    time.Time // end of the tool's last call
 	foreign int       // calls of others since
 	did     bool      // it recorded something
 	refused bool      // its last attempt at the lock failed
+	dirty   bool      // its table says so, read under its lock: it does nothing then
+	barred  bool      // it could not make its version table
 }
 
 // Bounds on what a run may remember.
@@ -57,13 +62,18 @@ const (
 )
 
 // tool is the likeliest tool; nil while none is recognised.
-func (r *run) tool() *tool { return r.tools.best() }
+func (r *run) tool() *tool {
+	if k := r.tools.best(); k != nil || r.made == nil || r.tools != handmadeTool {
+		return k
+	}
+	return &r.made.tool
+}
 
 func (r *run) toolName() string {
 	if k := r.tool(); k != nil {
 		return k.name
 	}
-	return "unknown"
+	return unknownTool
 }
 
 func (r *run) style() style {
@@ -160,7 +170,7 @@ func (t *Tracker) adopt(r *run, cn *conn) {
 // tellRun makes the start of a run known.
 func (t *Tracker) tellRun(r *run) {
 	r.ev.Tool = r.toolName()
-	if r.told || r.tools == 0 {
+	if r.told || r.tools == 0 || r.made != nil && !r.made.believed {
 		return
 	}
 	r.told = true
@@ -196,7 +206,7 @@ func (t *Tracker) endRun(now time.Time, why ending) {
 		end.Finished = true
 		end.Duration = r.last.Sub(r.ev.Start)
 		switch {
-		case end.Failures > 0 || r.refused && !r.did:
+		case end.Failures > 0 || !r.did && (r.refused || r.dirty || r.barred):
 			end.Outcome = "failed"
 		case r.did:
 			end.Outcome = "ok"
@@ -255,7 +265,7 @@ func (t *Tracker) settle(now time.Time, why ending) {
 
 // unmarked ends DDL that no tool has put its mark to.
 func (t *Tracker) unmarked(m *migration, now time.Time) {
-	m.ev.Tool, m.ev.Version, m.ev.Direction = "unknown", nil, event.UnknownDirection
+	m.disown()
 	t.finish(m, event.Applied, now)
 }
 

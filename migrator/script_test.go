@@ -114,6 +114,12 @@ func (s *script) fails(conn uint64, err error, sql string, args ...any) {
 	s.call(Call{Kind: Exec, Conn: conn, Text: text, Role: role, Args: named(args), Affected: -1, Err: err})
 }
 
+func (s *script) queryFails(conn uint64, err error, sql string, args ...any) {
+	s.t.Helper()
+	text, role := s.text(sql)
+	s.call(Call{Kind: Query, Conn: conn, Text: text, Role: role, Args: named(args), Affected: -1, Err: err})
+}
+
 // query reads rows whose first column's name is given.
 func (s *script) query(conn uint64, columns []string, rows [][]driver.Value, sql string, args ...any) {
 	s.t.Helper()

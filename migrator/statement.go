@@ -33,11 +33,19 @@ func (t *Tracker) look(cn *conn, c *Call) (sense, touch) {
 		if text.Count == 1 && text.Statements[0].Class == sqltext.ClassTx {
 			return isTx, touch{}
 		}
-		if c.Role&roleTable != 0 || t.hasLearnt(text) {
+		if c.Role&roleTable != 0 || t.hasLearnt(text, c) {
 			if _, _, ok := lockTableOf(text); ok {
 				return isLockTable, touch{}
 			}
-			if to, ok := touchOf(text, t.learnt()); ok && t.accepts(to, cn) {
+			to, known := touchOf(text, t.learnt())
+			known = known && t.accepts(to, cn)
+			if known && to.shown() != 0 {
+				return isTouch, to
+			}
+			if to, ok := t.handmade(cn, c); ok {
+				return isTouch, to
+			}
+			if known {
 				return isTouch, to
 			}
 		}
@@ -61,9 +69,13 @@ func (t *Tracker) learnt() map[string]toolSet {
 
 // hasLearnt reports whether a text's table was learnt to be a version table,
 // which its role cannot tell.
-func (t *Tracker) hasLearnt(text *sqltext.Text) bool {
+func (t *Tracker) hasLearnt(text *sqltext.Text, c *Call) bool {
 	s := &text.Statements[0]
-	return text.Count == 1 && len(s.Tables) > 0 && t.learnt()[strings.ToLower(s.Tables[0].Name)] != 0
+	if text.Count != 1 || len(s.Tables) == 0 {
+		return false
+	}
+	table := strings.ToLower(s.Tables[0].Name)
+	return t.learnt()[table] != 0 || t.made[table] != nil || t.run != nil && markerIn(s, c)
 }
 
 // accepts reports whether what looks like a touch of a version table is one. An
@@ -112,7 +124,7 @@ func (t *Tracker) grade(cn *conn, c *Call) grade {
 		return certain
 	case r == nil:
 		return foreign
-	case cn.shown && (!cn.reset || r.open != nil && r.open.opened || r.about):
+	case cn.shown && r.sure && (!cn.reset || r.open != nil && r.open.opened || r.about):
 		return certain
 	case cn.inTx(c):
 		return maybe
@@ -157,6 +169,9 @@ func (t *Tracker) bodyOf(cn *conn, c *Call) *migration {
 	}
 	if cn.inTx(c) {
 		x := cn.transaction()
+		if m := x.unfilled(r); m != nil && x.body == nil {
+			return m
+		}
 		if x.body == nil {
 			x.body = t.newMigration(cn, c)
 			x.body.tx = x
@@ -280,6 +295,9 @@ func (t *Tracker) body(cn *conn, c *Call) {
 	}
 	m := t.bodyOf(cn, c)
 	m.add(c, c.Role&roleDDL != 0)
+	if c.Role&roleDDL != 0 && r.tools == 0 {
+		t.noticed(c)
+	}
 	if g == certain {
 		t.hint(m, c)
 		if opens(c.Text) {
@@ -289,6 +307,9 @@ func (t *Tracker) body(cn *conn, c *Call) {
 		r.conns[cn.id] = struct{}{}
 	} else {
 		r.foreign++
+	}
+	if c.Err == nil && inTx && r.tool() != nil && r.tool().bodyCreates && drops(c.Text, r.table) {
+		t.unmade(cn.transaction(), m)
 	}
 	if inTx && t.commitsDDL() && commitsAtOnce(c) {
 		x := cn.transaction()
@@ -345,10 +366,12 @@ func (t *Tracker) bodyFailed(cn *conn, c *Call, m *migration, g grade) {
 // it, is bound to no arguments, and has not met a constraint, which is what
 // befalls applications.
 func (t *Tracker) likelyFailure(cn *conn, c *Call) bool {
-	if !cn.shown || cn.loose || len(c.Args) > 0 || !opens(c.Text) {
+	if !cn.shown || cn.loose || len(c.Args) > 0 {
 		return false
 	}
-	if !cn.inTx(c) && c.Text.Class() != sqltext.ClassOther {
+	// An application asks for what it reads; a tool runs a SELECT like all else.
+	ran := c.Kind == Exec && c.Text.Class() == sqltext.ClassRead
+	if !ran && (!opens(c.Text) || !cn.inTx(c) && c.Text.Class() != sqltext.ClassOther) {
 		return false
 	}
 	switch class, _ := event.Classify(c.Err); class {

@@ -319,3 +319,79 @@ func TestAtlasStyleSequencesStayUnknown(t *testing.T) {
 	}
 	s.over()
 }
+
+// Tools whose table tells little, under a name that is not its default.
+func TestCustomNames(t *testing.T) {
+	const ddl = "CREATE TABLE users (id int)"
+	for tool, calls := range map[string]func(s *script){
+		"dbmate up 001 applied": func(s *script) {
+			s.query(1, count, none, "SELECT 1 FROM information_schema.tables WHERE  table_schema = $1 AND    table_name   = $2", "public", "app_migrations")
+			s.exec(1, "create table if not exists public.app_migrations (version varchar primary key)")
+			s.begin(1)
+			s.exec(1, "-- migrate:up\n"+ddl)
+			s.exec(1, "insert into public.app_migrations (version) values ($1)", "001")
+			s.commit(1)
+		},
+		"maragu up 001-users applied": func(s *script) {
+			s.begin(1)
+			s.exec(1, "create table if not exists app_versions (version text not null)")
+			s.query(1, []string{"exists"}, rows(true), "select exists (select * from app_versions)")
+			s.commit(1)
+			s.query(1, version, rows(""), "select version from app_versions")
+			s.begin(1)
+			s.exec(1, "update app_versions set version = '001-users'")
+			s.exec(1, ddl)
+			s.commit(1)
+		},
+		"lopezator up users applied": func(s *script) {
+			s.exec(1, "CREATE TABLE IF NOT EXISTS app_migrations ( id INT8 NOT NULL, version VARCHAR(255) NOT NULL, PRIMARY KEY (id) );")
+			s.query(1, count, rows(int64(0)), "SELECT count(*) FROM app_migrations")
+			s.begin(1)
+			s.exec(1, ddl)
+			s.exec(1, "INSERT INTO app_migrations (id, version) VALUES (0, 'users')")
+			s.commit(1)
+		},
+		"pop up 20200101000000 applied": func(s *script) {
+			s.query(1, []string{"exists"}, rows(false), "SELECT EXISTS (SELECT app_migrations.* FROM app_migrations AS app_migrations WHERE version = $1)", "20200101000000")
+			s.begin(1)
+			s.exec(1, ddl)
+			s.exec(1, "insert into app_migrations (version) values ('20200101000000')")
+			s.commit(1)
+		},
+		"xorm up 1_users applied": func(s *script) {
+			s.query(1, count, rows(int64(0)), "SELECT COUNT(*) FROM app_migrations WHERE id = $1", "1_users")
+			s.reset(1)
+			s.exec(1, ddl)
+			s.reset(1)
+			s.exec(1, "INSERT INTO app_migrations (id) VALUES ($1)", "1_users")
+		},
+		"gormigrate up 1_users applied": func(s *script) {
+			s.query(1, count, rows(int64(0)), `SELECT count(*) FROM "app_migrations" WHERE id = $1`, "1_users")
+			s.reset(1)
+			s.exec(1, ddl)
+			s.reset(1)
+			s.begin(1)
+			s.exec(1, `INSERT INTO "app_migrations" ("id") VALUES ($1)`, "1_users")
+			s.commit(1)
+		},
+		"remind101 up 2 applied": func(s *script) {
+			s.exec(1, "CREATE TABLE IF NOT EXISTS app_migrations (version integer primary key not null)")
+			s.begin(1)
+			s.query(1, version, none, "SELECT version FROM app_migrations WHERE version = 2")
+			s.exec(1, ddl)
+			s.exec(1, "INSERT INTO app_migrations (version) VALUES (2)")
+			s.commit(1)
+		},
+	} {
+		t.Run(tool, func(t *testing.T) {
+			s := newScript(t, "postgresql")
+			calls(s)
+			s.close(1)
+			s.want(tool)
+			if len(s.runs) != 1 || s.runs[0].Applied != 1 {
+				t.Errorf("runs: %+v", s.runs)
+			}
+			s.over()
+		})
+	}
+}

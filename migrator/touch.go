@@ -14,6 +14,22 @@ type touch struct {
 	tools toolSet
 	stmt  *sqltext.Statement
 	sure  bool // the columns tell that it is a version table, or the name does
+	made  *handmade
+}
+
+// shown are the tools whose table it is, as far as a touch tells: where only the
+// name is plausible, those that make sure of their table, or ask it for a
+// version, as an application does not. A mere read shows nothing.
+func (to *touch) shown() (s toolSet) {
+	if to.sure || to.kind == touchCreate {
+		return to.tools
+	}
+	for i := range known {
+		if to.kind == touchProbe && known[i].probes && to.tools.has(i) {
+			s |= 1 << i
+		}
+	}
+	return s
 }
 
 type touchKind uint8
@@ -121,11 +137,11 @@ const (
 
 // reads tells what a statement is to a tool, if its table is the tool's.
 func (k *tool) reads(s *sqltext.Statement, named, likely bool) (touchKind, match) {
-	how := isNot
+	var how match
 	switch {
 	case named, !k.weak && k.shaped(s.Columns):
 		how = isSurely
-	case k.weak && likely:
+	case k.weak && likely && !k.fixed:
 		how = isLikely
 	default:
 		return 0, isNot
@@ -188,6 +204,9 @@ type hand struct {
 // isOf reports whether a statement is written as a tool writes it.
 func (h hand) isOf(k *tool, kind touchKind) bool {
 	if k.upper != either && !k.upper.allows(h.upper()) {
+		return false
+	}
+	if kind.isMark() && k.marks != either && !k.marks.allows(h.upper()) {
 		return false
 	}
 	if kind == touchCreate || kind == touchSeed {

@@ -23,13 +23,7 @@ var traces = flag.String("traces", "", "folder of traces to replay, absolute or 
 // TestTraces replays recorded runs of migration tools through a witness, and
 // compares the migrations that it has made out with those that took place.
 func TestTraces(t *testing.T) {
-	dir := filepath.Join("testdata", "traces")
-	if *traces != "" {
-		dir = *traces
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join("..", dir)
-		}
-	}
+	dir := tracesDir()
 	paths, err := tracereplay.Find(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +53,16 @@ func TestTraces(t *testing.T) {
 	if count == 0 {
 		t.Errorf("no trace with a .want.json under %s", dir)
 	}
+}
+
+func tracesDir() string {
+	switch {
+	case *traces == "":
+		return filepath.Join("testdata", "traces")
+	case filepath.IsAbs(*traces):
+		return *traces
+	}
+	return filepath.Join("..", *traces)
 }
 
 // replay returns the migrations that a witness makes out in a trace, in the

@@ -83,12 +83,13 @@ type Tracker struct {
 	run    *run
 	conns  map[uint64]*conn
 	tables map[string]toolSet // version tables by name, beyond one run
-	out    []Change           // what the call at hand has made known
+	made   map[string]*handmade
+	out    []Change // what the call at hand has made known
 }
 
 // New makes a Tracker.
 func New(cfg Config) *Tracker {
-	return &Tracker{cfg: cfg, conns: map[uint64]*conn{}, tables: map[string]toolSet{}}
+	return &Tracker{cfg: cfg, conns: map[uint64]*conn{}, tables: map[string]toolSet{}, made: map[string]*handmade{}}
 }
 
 // Active reports whether a run is open. While one is, every call of the

@@ -170,7 +170,7 @@ func TestApplicationBesideARun(t *testing.T) {
 
 func TestApplicationErrorRightAfterARun(t *testing.T) {
 	for name, fails := range map[string]func(s *script){
-		"read":       func(s *script) { s.fails(1, missingTable, "SELECT * FROM nowhere") },
+		"read":       func(s *script) { s.queryFails(1, missingTable, "SELECT * FROM nowhere") },
 		"write":      func(s *script) { s.fails(1, missingTable, "INSERT INTO nowhere VALUES (1)") },
 		"constraint": func(s *script) { s.begin(1); s.fails(1, uniqueViolated, "INSERT INTO carts VALUES (1)"); s.rollback(1) },
 		"arguments": func(s *script) {
@@ -178,7 +178,7 @@ func TestApplicationErrorRightAfterARun(t *testing.T) {
 			s.fails(1, missingTable, "DELETE FROM nowhere WHERE id = $1", int64(1))
 			s.rollback(1)
 		},
-		"look": func(s *script) { s.begin(1); s.fails(1, missingTable, "SELECT * FROM nowhere"); s.rollback(1) },
+		"look": func(s *script) { s.begin(1); s.queryFails(1, missingTable, "SELECT * FROM nowhere"); s.rollback(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScript(t, "postgresql")
@@ -360,7 +360,7 @@ func TestForce(t *testing.T) {
 	s.query(1, migrateColumns, [][]driver.Value{{int64(4), true}}, migrateRead)
 	s.exec(1, "SELECT pg_advisory_unlock($1)", "42")
 	s.want("golang-migrate unknown 7 forced", "golang-migrate unknown - forced")
-	if len(s.runs) != 3 || s.runs[0].Outcome != "ok" || s.runs[2].Outcome != "noop" {
+	if len(s.runs) != 3 || s.runs[0].Outcome != "ok" || s.runs[2].Outcome != "failed" {
 		t.Errorf("runs: %+v", s.runs)
 	}
 	s.over()

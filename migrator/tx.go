@@ -178,9 +178,12 @@ func (t *Tracker) abandon(cn *conn, now time.Time) {
 	for i, m := range x.marked {
 		if i < x.durable {
 			t.finish(m, m.completed(), now)
-		} else {
-			t.finish(m, event.Interrupted, now)
+			continue
 		}
+		if x.body != nil {
+			m.blameFor(x.body.err)
+		}
+		t.finish(m, m.cutShort(), now)
 	}
 	if m := x.body; m != nil && m.told {
 		t.finish(m, m.cutShort(), now)
@@ -205,7 +208,7 @@ func (t *Tracker) over(c *Call) {
 	switch {
 	case r.ending:
 		t.endRun(c.end(), unlocked)
-	case r.tools == 0 && r.open == nil && !t.held():
+	case r.tools == 0 && r.open == nil && !t.held() && !r.hopeful:
 		t.endRun(c.end(), silent)
 	}
 }

@@ -10,31 +10,62 @@ import (
 // verdict says in one sentence what a failed migration has left behind and what
 // there is to do about it.
 func (t *Tracker) verdict(m *migration) string {
-	style, version := t.run.style(), "it"
+	style, version := t.run.style(), "the version"
 	if m.ev.Version != nil {
 		version = "version " + *m.ev.Version
 	}
+	left, nothing := t.remains(m)
 	switch {
 	case m.unsure:
 		return "the commit was sent and its answer never came: look into the version table whether it took effect"
 	case m.opened && style == around:
-		return t.remains(m) + "; the version table says dirty: repair by hand, then force the version that the schema has"
+		return left + "; the version table says dirty: " + t.force(m, nothing)
 	case m.opened && style == first && m.ev.Direction == event.Down:
-		return t.remains(m) + "; " + version + " is recorded as rolled back all the same: undo it by hand, or record it again"
+		return left + "; " + version + " is recorded as rolled back all the same: undo it by hand, or record it again"
 	case m.opened && style == first:
-		return t.remains(m) + "; " + version + " is recorded as applied all the same: roll it back, or remove its row, before the next run"
+		return left + "; " + version + " is recorded as applied all the same: roll it back, or remove its row, before the next run"
 	case m.tx != nil && m.tx.implicit && m.opened:
-		return t.remains(m) + "; the version table has the new version already, since DDL commits at once here: repair by hand"
-	case m.tx != nil && m.tx.implicit && m.succeeded() > 0:
-		return t.remains(m) + ", since DDL commits at once here: complete or undo them by hand before the next run"
+		return left + "; the version table has the new version already, since DDL commits at once here: repair by hand"
+	case m.tx != nil && t.commitsDDL() && (m.tx.implicit || m.several) && !nothing:
+		return left + ", since DDL commits at once here: complete or undo it by hand before the next run"
 	case m.tx != nil:
-		return "the transaction was rolled back, nothing of it remains: correct the migration and run it again"
+		return "the transaction was rolled back, nothing of it remains: " + again(m)
 	case m.count == 0:
 		return "no statement of it was run: run it again"
+	case nothing:
+		return left + ": " + again(m)
 	case t.run.tools == 0:
-		return t.remains(m) + ": complete or undo it by hand"
+		return left + ": complete or undo it by hand"
 	}
-	return t.remains(m) + "; " + version + " is not recorded: complete or undo it by hand before the next run"
+	return left + "; " + version + " is not recorded: complete or undo it by hand before the next run"
+}
+
+// again is what there is to do where nothing remains.
+func again(m *migration) string {
+	switch {
+	case m.ev.ErrorClass == event.ClassDuplicateObject:
+		return "what it makes is there already, from an earlier attempt or another replica: compare the schema with it before the next run"
+	case m.err == nil:
+		return "run it again"
+	}
+	return "correct the migration and run it again"
+}
+
+// force is what there is to do where a version table of one row says that the
+// migration is under way: the tool does nothing until it is told by hand which
+// version the schema has.
+func (t *Tracker) force(m *migration, nothing bool) string {
+	before, behind := m.ev.After, m.target
+	if before == "" && t.run.known {
+		before = "-1" // golang-migrate's word for none
+	}
+	switch {
+	case before == "" || behind == "":
+		return "repair by hand, then force the version that the schema has"
+	case nothing:
+		return "force " + before + ", then " + again(m)
+	}
+	return fmt.Sprintf("complete it by hand and force %s, or undo it and force %s", behind, before)
 }
 
 // succeeded is how many statements of the body went through before one failed.
@@ -45,29 +76,38 @@ func (m *migration) succeeded() int {
 	return m.count
 }
 
-// remains says what of a body is still there.
-func (t *Tracker) remains(m *migration) string {
+// remains says what of a body is still there, and whether that is nothing for
+// certain.
+func (t *Tracker) remains(m *migration) (left string, nothing bool) {
 	if m.undone && t.rollsBack() {
-		return "its transaction was rolled back"
+		return "its transaction was rolled back", true
 	}
 	var parts []string
-	switch before := m.succeeded(); {
-	case m.failed == nil:
-		parts = append(parts, fmt.Sprintf("the statements that were run, %d of them, remain", before))
+	before := m.succeeded()
+	switch {
+	case m.failed == nil && before == 1:
+		parts = append(parts, "the statement that was run remains")
+	case m.failed == nil && before > 1:
+		parts = append(parts, fmt.Sprintf("the %d statements that were run remain", before))
 	case before == 1:
 		parts = append(parts, "the statement before the failing one remains")
 	case before > 1:
 		parts = append(parts, fmt.Sprintf("the %d statements before the failing one remain", before))
 	}
+	nothing = before == 0
 	switch {
+	case m.index:
+		parts, nothing = append(parts, "an invalid index may remain, to be dropped first"), false
 	case !m.several:
+	case m.commits:
+		parts, nothing = append(parts, "of the failing text, what it committed itself before the error remains"), false
 	case t.cfg.Database.System == "postgresql": // one text is one implicit transaction
 		parts = append(parts, "the failing text was undone as a whole")
 	default:
-		parts = append(parts, "of the failing text, what stands before the error may remain")
+		parts, nothing = append(parts, "of the failing text, what stands before the error may remain"), false
 	}
 	if len(parts) == 0 {
-		return "nothing of it remains"
+		return "nothing of it remains", true
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", "), nothing
 }

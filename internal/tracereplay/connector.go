@@ -3,6 +3,7 @@ package tracereplay
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -11,8 +12,10 @@ import (
 // Connector is a database of one instance of a tool that answers each call as
 // recorded. Each connection expects its own calls in their order; any other is
 // answered with an error that says so.
-func (t *Trace) Connector(inst string) driver.Connector {
-	c := &connector{scripts: map[int][]*Line{}}
+func (t *Trace) Connector(inst string) driver.Connector { return t.connector(inst) }
+
+func (t *Trace) connector(inst string) *connector {
+	c := &connector{trace: t, scripts: map[int][]*Line{}}
 	for i := range t.Lines {
 		l := &t.Lines[i]
 		if l.Inst != inst || l.Kind == kindNote || l.Conn == 0 {
@@ -27,6 +30,8 @@ func (t *Trace) Connector(inst string) driver.Connector {
 }
 
 type connector struct {
+	trace   *Trace
+	played  bool // by Play: only those that it opens are the recording's
 	mu      sync.Mutex
 	order   []int // the connections that are still to be opened
 	scripts map[int][]*Line
@@ -34,13 +39,16 @@ type connector struct {
 
 func (c *connector) Driver() driver.Driver { return scripted{} }
 
-func (c *connector) Connect(context.Context) (driver.Conn, error) {
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.played && ctx.Value(recorded{}) == nil {
+		return nil, errors.New("tracereplay: a connection that was not recorded")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.order) == 0 {
 		return nil, fmt.Errorf("tracereplay: one connection more than was recorded")
 	}
-	conn := &conn{id: c.order[0], script: c.scripts[c.order[0]]}
+	conn := &conn{trace: c.trace, id: c.order[0], script: c.scripts[c.order[0]]}
 	c.order = c.order[1:]
 	l, err := conn.next(kindConnect, "")
 	if err != nil {
@@ -52,6 +60,10 @@ func (c *connector) Connect(context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
+// recorded marks the context in which Play opens a connection, as against one
+// that the caller of a replay opens beside it.
+type recorded struct{}
+
 // scripted is the driver that a Connector names.
 type scripted struct{}
 
@@ -60,6 +72,7 @@ func (scripted) Open(string) (driver.Conn, error) {
 }
 
 type conn struct {
+	trace  *Trace
 	id     int
 	script []*Line
 }
@@ -84,6 +97,7 @@ func (c *conn) next(kind, sql string) (*Line, error) {
 		return nil, fmt.Errorf("tracereplay: connection %d, seq %d: %s %q where %s %q was recorded", c.id, l.Seq, kind, sql, l.Kind, l.SQL)
 	}
 	c.script = c.script[1:]
+	c.trace.sleep(l.Took)
 	return l, nil
 }
 

@@ -8,18 +8,21 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Play makes the calls of a trace in their order, on connections from what wrap
 // makes of each instance's Connector. It fails where an answer is not the
 // recorded one: between the caller and the recording nothing may be lost.
 func (t *Trace) Play(ctx context.Context, wrap func(inst string, parent driver.Connector) driver.Connector) error {
+	begun := time.Now()
 	p := &player{ctx: ctx, trace: t, wrap: wrap, insts: map[string]driver.Connector{}, conns: map[int]*session{}}
 	for i := range t.Lines {
 		l := &t.Lines[i]
 		if l.Kind == kindNote || l.Conn == 0 {
 			continue
 		}
+		t.sleep(l.Start - time.Since(begun))
 		if err := p.step(l); err != nil {
 			return fmt.Errorf("seq %d, %s: %w", l.Seq, l.Kind, err)
 		}
@@ -86,11 +89,11 @@ func as(l *Line, err error) error {
 	case err == nil && want == nil:
 		return nil
 	case err == nil || want == nil, err.Error() != want.Error():
-		return fmt.Errorf("answered %v, recorded is %v", err, want)
+		return fmt.Errorf("answered %v, recorded is %v", err, want) //nolint:errorlint // either may be nil
 	}
 	for _, e := range []error{driver.ErrSkip, driver.ErrBadConn} {
 		if (err == e) != (want == e) { //nolint:errorlint // database/sql compares them so
-			return fmt.Errorf("answered %#v, recorded is %#v", err, want)
+			return fmt.Errorf("answered %#v, recorded is %#v", err, want) //nolint:errorlint // as above
 		}
 	}
 	return nil
@@ -99,10 +102,12 @@ func as(l *Line, err error) error {
 func (p *player) connect(l *Line) error {
 	c := p.insts[l.Inst]
 	if c == nil {
-		c = p.wrap(l.Inst, p.trace.Connector(l.Inst))
+		parent := p.trace.connector(l.Inst)
+		parent.played = true
+		c = p.wrap(l.Inst, parent)
 		p.insts[l.Inst] = c
 	}
-	conn, err := c.Connect(p.ctx)
+	conn, err := c.Connect(context.WithValue(p.ctx, recorded{}, true))
 	if err == nil {
 		p.conns[l.Conn] = &session{conn: conn}
 	}

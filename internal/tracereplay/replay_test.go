@@ -102,6 +102,23 @@ func TestPlay(t *testing.T) {
 	}
 }
 
+// Who opens a connection of his own beside the replay gets none of the recorded.
+func TestPlayKeepsItsConnections(t *testing.T) {
+	tr, err := Read(strings.NewReader(trace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = tr.Play(t.Context(), func(_ string, parent driver.Connector) driver.Connector {
+		if _, err := parent.Connect(t.Context()); err == nil {
+			t.Error("a connection that was not recorded is opened")
+		}
+		return parent
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // lossy gives connections that answer something else than the recording.
 type lossy struct{ driver.Connector }
 

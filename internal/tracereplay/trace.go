@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // Line is one driver call. Args and Row are values as ParseValue reads them.
@@ -31,6 +32,9 @@ type Line struct {
 	Err          string   `json:"err,omitempty"`
 	ErrType      string   `json:"err_type,omitempty"`
 	SQLState     string   `json:"sqlstate,omitempty"`
+
+	Start time.Duration `json:"t_ns,omitempty"`   // since the recording began
+	Took  time.Duration `json:"dur_ns,omitempty"` // the call
 }
 
 // Kinds of Line.
@@ -55,6 +59,17 @@ const (
 // Trace is a recording.
 type Trace struct {
 	Lines []Line
+
+	// Sleep makes a replay take the time that the recording took: it is told how
+	// long to wait before a call, and how long the call takes. Nil is no time at
+	// all.
+	Sleep func(time.Duration)
+}
+
+func (t *Trace) sleep(d time.Duration) {
+	if t.Sleep != nil && d > 0 {
+		t.Sleep(d)
+	}
 }
 
 // Open reads a trace file.
