@@ -19,6 +19,8 @@ const (
 // newActor looks around once: none of this changes while a process runs.
 func newActor(cfg Config, getenv func(string) string) actor {
 	a := actor{"pid": strconv.Itoa(os.Getpid())}
+	a.set("process", process())
+	a.program(buildInfo())
 	a.set("actor", cfg.Actor)
 	if u, err := user.Current(); err == nil {
 		a.set("os_user", u.Username)
@@ -40,6 +42,7 @@ func newActor(cfg Config, getenv func(string) string) actor {
 
 // ci reads what the usual build services set.
 func (a actor) ci(getenv func(string) string) {
+	a.set("ci", ciService(getenv))
 	a.set("ci_actor", first(getenv, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN",
 		"BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR", "BUILD_USER_ID"))
 	a.set("ci_commit", first(getenv, "GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1",
@@ -57,15 +60,23 @@ func (a actor) set(field, value string) {
 	}
 }
 
-// section is the actor section. The database's user is the one that the store's
-// own connection logged in as, which is the migration's: the DSN is the same.
-func (a actor) section(dbUser string) object {
+// section is the actor section. session is the server's number of the migration's
+// session; 0 where it is not known.
+func (a actor) section(l login, session int64) object {
 	o := object{}
 	for field, value := range a {
 		o[field] = object{"value": value, "trust": claimed}
 	}
-	if dbUser != "" {
-		o["db_user"] = object{"value": cut(dbUser, maxField), "trust": verified}
+	known := func(field, value string) {
+		if value != "" {
+			o[field] = object{"value": cut(value, maxField), "trust": verified}
+		}
+	}
+	known("db_user", l.user)
+	known("db_role", l.role)
+	known("db_client", l.client)
+	if session != 0 {
+		known("db_session", strconv.FormatInt(session, 10))
 	}
 	return o
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sqlwitness/sqlwitness/audit/anchor"
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // Config of a Store. The zero value is useful.
@@ -26,6 +29,13 @@ type Config struct {
 	// Timeout bounds one write through the store's own connection, connecting
 	// included. Defaults to 2 s.
 	Timeout time.Duration
+	// Key signs checkpoints of the sealed log. Defaults to what the environment
+	// variable SQLWITNESS_AUDIT_KEY holds, in the same form. Without one the
+	// entries are sealed, and no checkpoint is made: whoever can change the
+	// database can then rewrite the record without a trace.
+	Key Key
+	// Anchors keep the checkpoints outside the database. They need a Key.
+	Anchors []anchor.Anchor
 	// Actor is who runs the migration, as the application claims. May be "".
 	Actor string
 	// Ticket and Reason say why. They go to a section of the entry that can be
@@ -42,6 +52,21 @@ type Deps struct {
 	// Report is told what goes wrong. It is called on the goroutine of the
 	// statement, by several at once, and must not block. May be nil.
 	Report func(Trouble)
+	// Recovered is told how a migration ended whose process did not live to say so.
+	// It is called as Report is. May be nil.
+	Recovered func(Recovery)
+	// Finding is told what was done past the migrations: a guard that is off, a
+	// schema or a version table that was changed between two runs. It is called as
+	// Report is. May be nil.
+	Finding func(event.Finding)
+	// Session is the database server's number of the session behind a connection
+	// (event.Migration.ConnID), which an intent notes so that a later process can
+	// tell whether it still lives; 0 where it is not known. It must answer from
+	// memory. May be nil.
+	Session func(conn uint64) int64
+	// Checkpoint is told every checkpoint that this process makes: a log line
+	// with the note is an anchor. It must not block. May be nil.
+	Checkpoint func(c Checkpoint, note []byte)
 	// Library is the version of sqlwitness that is noted in each entry.
 	// Defaults to what the build info of the program says.
 	Library string
@@ -96,6 +121,18 @@ func (d Deps) complete() Deps {
 	}
 	if d.Report == nil {
 		d.Report = func(Trouble) {}
+	}
+	if d.Recovered == nil {
+		d.Recovered = func(Recovery) {}
+	}
+	if d.Finding == nil {
+		d.Finding = func(event.Finding) {}
+	}
+	if d.Session == nil {
+		d.Session = func(uint64) int64 { return 0 }
+	}
+	if d.Checkpoint == nil {
+		d.Checkpoint = func(Checkpoint, []byte) {}
 	}
 	if d.Library == "" {
 		d.Library = libraryVersion()

@@ -21,10 +21,19 @@ type dialect struct {
 	session string // run once on each connection of the store's own
 	limits  string // put before each step and write on it
 	onDisk  string // query: the database's file, "" for one in memory
-	whoami  string // query: the user that is logged in
+	whoami  string // query: three rows, see login
 	have    string // query: the names of the steps that are done
 	steps   []step // what makes the tables
 
+	guards     []guard                            // the triggers that those have
+	guardState string                             // query: "table||" for each table, "table|trigger|…" for each trigger
+	judge      func(g guard, state string) string // what is wrong with a trigger; "" for nothing
+	privileges string                             // query: "table|what is too much|fix" for each account; "" where there are none
+
+	recovery recovery
+	look     look
+
+	rows    func([]*entry) []string // the statements that write entries, for whole
 	write   func([]*entry) []string // through the store's own connection, in this order
 	abandon string                  // what a failed step or write leaves behind is ended by this
 	aside   func([]*entry) string   // through the store's own connection before inTx; nil where all goes in the transaction
@@ -32,7 +41,18 @@ type dialect struct {
 	undo    string                  // makes that transaction usable again where inTx failed; "" where it stays so
 
 	hint func(database, user string) string
+
+	lit      literals
+	prefix   string // of the tables' names
+	dbTime   string // expression: an entry's db_time as RFC 3339 text
+	xid      string // expression: the transaction that wrote an entry, "''" where there is no such thing
+	identity []fact // what makes this database another one than its copy
+	// whole makes the texts that run statements as one write, or not at all.
+	whole func(statements []string) []string
 }
+
+// fact is something about a database and the query that asks for it.
+type fact struct{ name, query string }
 
 // step makes one part of the tables, whole or not at all.
 type step struct{ name, sql string }
@@ -138,8 +158,13 @@ func (d *dialect) run(ctx context.Context, c *sql.Conn, texts ...string) error {
 	return nil
 }
 
+// queryer is a *sql.Conn, a *sql.DB or a *sql.Tx.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // strs is the only column of a query.
-func strs(ctx context.Context, c *sql.Conn, query string) ([]string, error) {
+func strs(ctx context.Context, c queryer, query string) ([]string, error) {
 	rows, err := c.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -160,7 +185,9 @@ func strs(ctx context.Context, c *sql.Conn, query string) ([]string, error) {
 type literals struct {
 	id     func(b [16]byte) string
 	bytes  func(b []byte) string
-	ignore string // a word after INSERT of sections, where a repeated write may find them there
+	text   func(s string) string
+	read   func(column string) string // expression: an id as readID takes it
+	ignore string                     // a word after INSERT of sections, where a repeated write may find them there
 }
 
 // insertEntries is one INSERT of all entries. extra is an expression for the

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ import (
 const (
 	kindIntent  = "intent"
 	kindOutcome = "outcome"
+	kindLogOpen = "log.open" // which log it is; see log.go
 
 	stageStart  = "start"  // before the first statement
 	stageCommit = "commit" // in the migration's own transaction
@@ -61,10 +63,12 @@ func (s section) commitment() string {
 
 // scribe makes entries.
 type scribe struct {
-	cfg   Config
-	deps  Deps
-	db    event.Database
-	actor actor
+	cfg         Config
+	deps        Deps
+	db          event.Database
+	actor       actor
+	log         atomic.Pointer[string] // id of the log that entries go to; nil before it is known
+	toolVersion func(tool string) string
 }
 
 // draft is what the migration does not say about its entry.
@@ -77,7 +81,8 @@ type draft struct {
 	code      string
 	guarantee event.Guarantee // as it will be if this entry gets where it is meant to go
 	batch     int             // entries that are written together
-	dbUser    string
+	login     login
+	prev      uuid.UUID // an earlier attempt at the same version that was interrupted; zero for none
 }
 
 func (s *scribe) entry(m *event.Migration, d draft) (*entry, error) {
@@ -115,7 +120,14 @@ func (s *scribe) header(e *entry, m *event.Migration, d draft) object {
 	if m.Version != nil {
 		h["version"] = cut(*m.Version, maxField)
 	}
+	h.text("tool_version", s.toolVersion(m.Tool))
+	if id := s.log.Load(); id != nil {
+		h["log_id"] = *id
+	}
 	h.text("after", m.After)
+	if d.prev != uuid.Nil {
+		h["prev_attempt"] = d.prev.String()
+	}
 	h.text("lib", s.deps.Library)
 	h.text("run", m.RunID)
 	h.text("migration", m.MigrationID)
@@ -124,6 +136,9 @@ func (s *scribe) header(e *entry, m *event.Migration, d draft) object {
 		h["started"] = timestamp(m.Start)
 	}
 	if e.kind != kindOutcome {
+		if m.Atomic {
+			h["atomic"] = true
+		}
 		return h
 	}
 	h["outcome"] = string(d.outcome)

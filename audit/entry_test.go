@@ -29,8 +29,9 @@ func fixed() *scribe {
 			Rand:    bytes.NewReader(salts),
 			Library: "v1.0.0",
 		}.complete(),
-		db:    event.Database{System: "postgresql", Name: "shop"},
-		actor: actor{"host": "build-1", "os_user": "ci"},
+		db:          event.Database{System: "postgresql", Name: "shop"},
+		actor:       actor{"host": "build-1", "os_user": "ci"},
+		toolVersion: func(string) string { return "" },
 	}
 }
 
@@ -58,7 +59,7 @@ func TestFormatExample(t *testing.T) {
 	}
 	m := example()
 	e, err := fixed().entry(m, draft{attempt: uuid.MustParse(m.MigrationID), kind: kindOutcome, stage: stageAfter,
-		outcome: m.Outcome, class: m.ErrorClass, code: m.SQLState, guarantee: event.Around, dbUser: "deploy"})
+		outcome: m.Outcome, class: m.ErrorClass, code: m.SQLState, guarantee: event.Around, login: login{user: "deploy"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func FuzzEntry(f *testing.F) {
 		for range min(max(n, 0), 256) {
 			m.Body = append(m.Body, event.BodyStatement{Operation: a, Fingerprint: a, Text: b, RowsAffected: rows})
 		}
-		e, err := s.entry(m, draft{kind: kindOutcome, stage: stageAfter, outcome: m.Outcome, class: a, code: b, dbUser: a, batch: n})
+		e, err := s.entry(m, draft{kind: kindOutcome, stage: stageAfter, outcome: m.Outcome, class: a, code: b, login: login{user: a, role: b, client: a}, batch: n})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package audit
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // mysql is MySQL 5.7 and later, MariaDB 10.2 and later. Its tables have a
 // database of their own, which a migration's role needs INSERT and SELECT on and
@@ -15,6 +18,8 @@ func mysql() *dialect {
 	lit := literals{
 		id:     func(b [16]byte) string { return hexQuoted(b[:]) },
 		bytes:  hexQuoted,
+		text:   func(s string) string { return "CONVERT(" + hexQuoted([]byte(s)) + " USING utf8mb4)" },
+		read:   func(column string) string { return column },
 		ignore: "IGNORE ", // they are a statement of their own, which the entry's failure does not undo
 	}
 	// UTC, since a column default would read by the session's time zone.
@@ -25,7 +30,7 @@ func mysql() *dialect {
 	d := &dialect{
 		system:  "mysql",
 		session: "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1",
-		whoami:  "SELECT CURRENT_USER()",
+		whoami:  "SELECT CURRENT_USER() UNION ALL SELECT '' UNION ALL SELECT SUBSTRING_INDEX(USER(), '@', -1)",
 		have: `SELECT 'database' FROM information_schema.schemata WHERE schema_name = 'sqlwitness'
 UNION ALL SELECT table_name FROM information_schema.tables WHERE table_schema = 'sqlwitness'`,
 		write: func(entries []*entry) []string {
@@ -37,8 +42,23 @@ UNION ALL SELECT table_name FROM information_schema.tables WHERE table_schema = 
 		aside: payload,
 		inTx:  entryRows,
 		hint:  mysqlHint,
+
+		privileges: mysqlPrivileges,
+		recovery:   mysqlRecovery,
+		look:       mysqlLook,
+
+		lit:    lit,
+		prefix: "sqlwitness.",
+		dbTime: "DATE_FORMAT(e.db_time, '%Y-%m-%dT%H:%i:%s.%fZ')",
+		xid:    "''",
+		whole: func(statements []string) []string {
+			return slices.Concat([]string{"START TRANSACTION"}, statements, []string{"COMMIT"})
+		},
+		abandon: "ROLLBACK",
+
 		steps: []step{{"database", "CREATE DATABASE IF NOT EXISTS sqlwitness"}},
 	}
+	d.rows = d.write
 	const word = " CHARACTER SET ascii COLLATE ascii_bin NOT NULL"
 	columns := map[string]string{
 		"entry": `id BINARY(16) NOT NULL PRIMARY KEY,
@@ -60,7 +80,7 @@ UNION ALL SELECT table_name FROM information_schema.tables WHERE table_schema = 
 	h BINARY(32) NOT NULL`,
 		"checkpoint": `size BIGINT NOT NULL,
 	origin VARCHAR(255)` + word + `,
-	note LONGTEXT NOT NULL,
+	note LONGBLOB NOT NULL,
 	PRIMARY KEY (origin, size)`,
 	}
 	for _, t := range tables {

@@ -22,6 +22,8 @@ func postgres() *dialect {
 		// since a search_path may hold another one.
 		bytes: func(b []byte) string { return "pg_catalog.decode('" + hex.EncodeToString(b) + "', 'hex')" },
 	}
+	lit.read = func(column string) string { return column + "::pg_catalog.text" }
+	lit.text = func(s string) string { return "pg_catalog.convert_from(" + lit.bytes([]byte(s)) + ", 'UTF8')" }
 	inserts := func(entries []*entry) string {
 		s := lit.insertEntries("sqlwitness.entry", "", "", entries)
 		if p := lit.insertPayload("sqlwitness.payload", entries); p != "" {
@@ -33,23 +35,37 @@ func postgres() *dialect {
 		system:    "postgresql",
 		atomicDDL: true,
 		limits:    pgLimits,
-		whoami:    "SELECT session_user::pg_catalog.text",
+		whoami:    "SELECT pg_catalog.unnest(ARRAY[session_user::pg_catalog.text, current_user::pg_catalog.text, pg_catalog.host(pg_catalog.inet_client_addr())])",
 		have: `SELECT 'schema' FROM pg_catalog.pg_namespace WHERE nspname = 'sqlwitness'
 UNION ALL SELECT 'refuse' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'sqlwitness' AND p.proname = 'refuse'
 UNION ALL SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'sqlwitness' AND c.relkind IN ('r', 'p')`,
+		rows:  func(entries []*entry) []string { return []string{inserts(entries)} },
 		write: func(entries []*entry) []string { return []string{inserts(entries)} },
 		inTx: func(entries []*entry) string {
 			return "SAVEPOINT " + savepoint + "; " + inserts(entries) + "; RELEASE SAVEPOINT " + savepoint
 		},
 		undo: "ROLLBACK TO SAVEPOINT " + savepoint + "; RELEASE SAVEPOINT " + savepoint,
 		hint: pgHint,
+
+		guardState: pgGuardState,
+		judge:      pgJudge,
+		privileges: pgPrivileges,
+		recovery:   pgRecovery,
+		look:       pgLook,
+
+		lit:    lit,
+		prefix: "sqlwitness.",
+		dbTime: `pg_catalog.to_char(e.db_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+		xid:    "e.xid::pg_catalog.text",
+		identity: []fact{
+			{"database", "SELECT oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"},
+			{"system", "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()"},
+		},
+		whole: func(statements []string) []string { return []string{strings.Join(statements, "; ")} },
 	}
 	d.steps = []step{
 		{"schema", "CREATE SCHEMA sqlwitness"},
-		{"refuse", `CREATE FUNCTION sqlwitness.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-BEGIN
-	RAISE EXCEPTION 'sqlwitness: % is refused, table %.% is append-only', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
-END $$`},
+		{"refuse", pgRefuseFunction("CREATE")},
 	}
 	columns := map[string]string{
 		"entry": `id uuid PRIMARY KEY,
@@ -72,26 +88,17 @@ END $$`},
 	h bytea NOT NULL`,
 		"checkpoint": `size bigint NOT NULL,
 	origin text NOT NULL,
-	note text NOT NULL,
+	note bytea NOT NULL,
 	PRIMARY KEY (origin, size)`,
 	}
+	d.guards = []guard{{"sqlwitness.refuse", "body", pgRefuseFunction("CREATE OR REPLACE")}}
 	for _, t := range tables {
-		d.steps = append(d.steps, step{t, "CREATE TABLE sqlwitness." + t + " (\n\t" + columns[t] + "\n); " + pgGuards(t)})
+		guards := pgGuards(t)
+		d.steps = append(d.steps, step{t, "CREATE TABLE sqlwitness." + t + " (\n\t" + columns[t] + "\n); " + guardsSQL(guards)})
+		d.guards = append(d.guards, guards...)
 	}
+	d.guards = append(d.guards, pgInboxGuards()...)
 	return d
-}
-
-// pgGuards makes a table append-only. ALWAYS, since session_replication_role
-// would switch plain triggers off. Sections alone may be deleted: that is what
-// they are for, and the leaf still holds their commitment.
-func pgGuards(table string) string {
-	events := "UPDATE OR DELETE"
-	if table == "payload" {
-		events = "UPDATE"
-	}
-	return "CREATE TRIGGER append_only BEFORE " + events + " ON sqlwitness." + table + " FOR EACH ROW EXECUTE FUNCTION sqlwitness.refuse(); " +
-		"CREATE TRIGGER no_truncate BEFORE TRUNCATE ON sqlwitness." + table + " FOR EACH STATEMENT EXECUTE FUNCTION sqlwitness.refuse(); " +
-		"ALTER TABLE sqlwitness." + table + " ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER no_truncate"
 }
 
 func pgHint(database, user string) string {

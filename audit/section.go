@@ -25,7 +25,7 @@ func (s *scribe) sections(e *entry, m *event.Migration, d draft) error {
 	if d.batch > 1 {
 		limit = min(limit, maxBatch/d.batch)
 	}
-	if err := s.add(e, sectionActor, s.actor.section(d.dbUser)); err != nil {
+	if err := s.add(e, sectionActor, s.actor.section(d.login, s.session(e, m))); err != nil {
 		return err
 	}
 	sql, err := statements(m, limit)
@@ -41,6 +41,14 @@ func (s *scribe) sections(e *entry, m *event.Migration, d draft) error {
 		}
 	}
 	return s.add(e, sectionWhy, why(s.cfg))
+}
+
+// session is the number that an intent notes.
+func (s *scribe) session(e *entry, m *event.Migration) int64 {
+	if e.kind != kindIntent {
+		return 0
+	}
+	return s.deps.Session(m.ConnID)
 }
 
 // statements is the section of what was run: as many of the statements as fit.

@@ -9,6 +9,8 @@ func sqlite() *dialect {
 	lit := literals{
 		id:    func(b [16]byte) string { return hexQuoted(b[:]) },
 		bytes: hexQuoted,
+		text:  func(s string) string { return "CAST(" + hexQuoted([]byte(s)) + " AS TEXT)" },
+		read:  func(column string) string { return column },
 	}
 	inserts := func(entries []*entry) string {
 		s := lit.insertEntries("main.sqlwitness_entry", "", "", entries)
@@ -24,6 +26,7 @@ func sqlite() *dialect {
 		session:   "PRAGMA busy_timeout = 100",
 		onDisk:    "SELECT file FROM pragma_database_list WHERE name = 'main'",
 		have:      "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name LIKE 'sqlwitness^_%' ESCAPE '^'",
+		rows:      func(entries []*entry) []string { return []string{inserts(entries)} },
 		write:     func(entries []*entry) []string { return []string{"BEGIN IMMEDIATE; " + inserts(entries) + "; COMMIT"} },
 		abandon:   "ROLLBACK",
 		inTx: func(entries []*entry) string {
@@ -31,6 +34,19 @@ func sqlite() *dialect {
 		},
 		undo: "ROLLBACK TO " + savepoint + "; RELEASE " + savepoint,
 		hint: func(string, string) string { return "the database file and its directory must be writable" },
+
+		guardState: sqliteGuardState,
+		judge:      sqliteJudge,
+		recovery:   sqliteRecovery,
+		look:       sqliteLook,
+
+		lit:    lit,
+		prefix: "main.sqlwitness_",
+		dbTime: "e.db_time",
+		xid:    "''",
+		whole: func(statements []string) []string {
+			return []string{"BEGIN IMMEDIATE; " + strings.Join(statements, "; ") + "; COMMIT"}
+		},
 	}
 	for _, t := range []struct{ name, key, columns string }{
 		{"entry", "id = NEW.id", `id BLOB NOT NULL PRIMARY KEY,
@@ -52,28 +68,14 @@ func sqlite() *dialect {
 	h BLOB NOT NULL`},
 		{"checkpoint", "origin = NEW.origin AND size = NEW.size", `size INTEGER NOT NULL,
 	origin TEXT NOT NULL,
-	note TEXT NOT NULL,
+	note BLOB NOT NULL,
 	PRIMARY KEY (origin, size)`},
 	} {
 		table := "sqlwitness_" + t.name
+		guards := sqliteGuards(t.name, t.key)
 		d.steps = append(d.steps, step{table, "BEGIN IMMEDIATE; CREATE TABLE main." + table + " (\n\t" + t.columns + "\n) WITHOUT ROWID; " +
-			sqliteGuards(t.name, t.key) + "; COMMIT"})
+			guardsSQL(guards) + "; COMMIT"})
+		d.guards = append(d.guards, guards...)
 	}
 	return d
-}
-
-// sqliteGuards makes a table append-only. A trigger for INSERT too, since
-// INSERT OR REPLACE deletes without firing the one for DELETE. Sections alone
-// may be deleted.
-func sqliteGuards(name, key string) string {
-	table := "sqlwitness_" + name
-	const refuse = " BEGIN SELECT RAISE(ABORT, 'sqlwitness: the table is append-only'); END"
-	list := []string{
-		"CREATE TRIGGER main." + table + "_update BEFORE UPDATE ON " + table + refuse,
-		"CREATE TRIGGER main." + table + "_insert BEFORE INSERT ON " + table + " WHEN EXISTS (SELECT 1 FROM " + table + " WHERE " + key + ")" + refuse,
-	}
-	if name != "payload" {
-		list = append(list, "CREATE TRIGGER main."+table+"_delete BEFORE DELETE ON "+table+refuse)
-	}
-	return strings.Join(list, "; ")
 }

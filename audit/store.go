@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sqlwitness/sqlwitness/audit/anchor"
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
@@ -35,14 +37,18 @@ type Store struct {
 	own     *own
 	scribe  *scribe
 	spool   *spool
+	sealer  *sealer
+	began   time.Time
 	stats   counters
 
 	state  atomic.Uint32 // of the tables
 	setup  sync.Mutex    // held while they are looked for and made
-	dbUser atomic.Pointer[string]
+	looked atomic.Bool   // at the guards, and for what earlier processes left open
+	login  atomic.Pointer[login]
 
 	mu       sync.Mutex
 	attempts map[string]*attempt
+	previous map[string]uuid.UUID // interrupted attempts, by tool and version
 	told     map[TroubleKind]bool
 	failed   error     // the last failure of the own connection
 	until    time.Time // and how long it is not tried again
@@ -86,9 +92,20 @@ func Open(cfg Config, db event.Database, connect func(context.Context) (driver.C
 		own:      &own{connect: connect},
 		spool:    &spool{path: cfg.Spool},
 		attempts: map[string]*attempt{},
+		previous: map[string]uuid.UUID{},
 		told:     map[TroubleKind]bool{},
 	}
-	s.scribe = &scribe{cfg: cfg, deps: deps, db: db}
+	s.began = deps.Now()
+	signer, err := cmp.Or(cfg.Key, Key(deps.Getenv(EnvKey))).signer()
+	if err != nil {
+		return nil, err
+	}
+	if signer == nil && len(cfg.Anchors) > 0 {
+		return nil, errors.New("audit: anchors keep signed checkpoints, and there is no key: set Config.Key or " + EnvKey)
+	}
+	s.sealer = newSealer(s, signer)
+	info := buildInfo()
+	s.scribe = &scribe{cfg: cfg, deps: deps, db: db, toolVersion: func(tool string) string { return toolVersion(info, tool) }}
 	if cfg.Mode != Off {
 		s.scribe.actor = newActor(cfg, deps.Getenv)
 	}
@@ -125,7 +142,7 @@ func (s *Store) Intent(ctx context.Context, m *event.Migration, inTx bool) error
 	if s.state.Load() == stateInMemory {
 		return s.inMemory(doing)
 	}
-	e, buildErr := s.scribe.entry(m, draft{attempt: a.id, kind: kindIntent, stage: stageStart, dbUser: s.user()})
+	e, buildErr := s.scribe.entry(m, draft{attempt: a.id, kind: kindIntent, stage: stageStart, login: s.loggedIn(), prev: s.earlier(m)})
 	if buildErr != nil {
 		return s.unwritable(doing, buildErr)
 	}
@@ -234,6 +251,9 @@ func (s *Store) Committed(ctx context.Context, ms []*event.Migration, err error)
 		m.Guarantee = s.guarantee(m, a, true)
 		s.forget(m)
 	}
+	if len(rest) < len(ms) {
+		s.sealer.soon(ctx)
+	}
 	_ = s.afterwards(ctx, rest, err)
 }
 
@@ -288,7 +308,7 @@ func (s *Store) outcomes(ms []*event.Migration, stage string, commit error) ([]*
 	var list []*entry
 	for _, m := range ms {
 		a := s.attempt(m)
-		d := draft{attempt: a.id, kind: kindOutcome, stage: stage, batch: len(ms), dbUser: s.user(),
+		d := draft{attempt: a.id, kind: kindOutcome, stage: stage, batch: len(ms), login: s.loggedIn(),
 			outcome: m.Outcome, class: m.ErrorClass, code: m.SQLState, guarantee: s.guarantee(m, a, stage == stageCommit)}
 		if commit != nil {
 			d.undone(commit)
@@ -371,19 +391,34 @@ func (s *Store) forget(m *event.Migration) {
 	delete(s.attempts, m.MigrationID)
 }
 
-func (s *Store) user() string {
-	if u := s.dbUser.Load(); u != nil {
-		return *u
+func (s *Store) loggedIn() login {
+	if l := s.login.Load(); l != nil {
+		return *l
 	}
-	return ""
+	return login{}
 }
+
+func (s *Store) user() string { return s.loggedIn().user }
 
 // Stats returns the counts so far.
 func (s *Store) Stats() Stats {
 	return Stats{Written: s.stats.written.Load(), InTx: s.stats.inTx.Load(),
-		Spooled: s.stats.spooled.Load(), Lost: s.stats.lost.Load()}
+		Spooled: s.stats.spooled.Load(), Lost: s.stats.lost.Load(),
+		SealLag: s.sealer.lag(), AnchorLag: s.sealer.anchorLag()}
 }
 
-// Close closes the store's own connection. What is recorded afterwards goes to
-// the spool.
-func (s *Store) Close(context.Context) error { return s.own.close() }
+// Anchors says how each anchor is doing, in the order of Config.Anchors.
+func (s *Store) Anchors() []anchor.Stats {
+	list := make([]anchor.Stats, len(s.sealer.queues))
+	for i, q := range s.sealer.queues {
+		list[i] = q.Stats()
+	}
+	return list
+}
+
+// Close seals what is left, hands queued checkpoints to the anchors until ctx is
+// done, and closes the store's own connection. What is recorded afterwards goes
+// to the spool.
+func (s *Store) Close(ctx context.Context) error {
+	return errors.Join(s.sealer.close(ctx), s.own.close())
+}

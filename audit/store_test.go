@@ -61,7 +61,7 @@ func TestForbidden(t *testing.T) {
 			if tr := b.troubles[0]; !strings.Contains(tr.Hint, c.hint) || tr.Spool != b.store.cfg.Spool || tr.Class != event.ClassPermission {
 				t.Errorf("the warning is %+v, want a hint with %s", tr, c.hint)
 			}
-			if got := b.store.Stats(); got != (Stats{Spooled: 4}) {
+			if got := b.store.Stats().entries(); got != (Stats{Spooled: 4}) {
 				t.Errorf("stats are %+v", got)
 			}
 			b.expectSpool("intent/start", "outcome/after", "intent/start", "outcome/after")
@@ -161,7 +161,7 @@ func TestUnwritableSpool(t *testing.T) {
 			expectGuarantee(t, m, event.None)
 		}
 		b.expectTroubles(TroubleSpool)
-		if got := b.store.Stats(); got != (Stats{Lost: 4}) {
+		if got := b.store.Stats().entries(); got != (Stats{Lost: 4}) {
 			t.Errorf("stats are %+v", got)
 		}
 		if content, _ := os.ReadFile(file); len(content) > 0 {

@@ -1,5 +1,7 @@
 package audit
 
+import "time"
+
 // Trouble is something that keeps the record from being written where it
 // belongs. Each kind is reported once, and again only after it was over in
 // between. Every field is safe to log: none holds a DSN, a server's message or
@@ -26,6 +28,11 @@ const (
 	// TroubleTx: the database refused a row in the migration's transaction. The
 	// row is written after it, with a lesser guarantee.
 	TroubleTx TroubleKind = "tx"
+	// TroubleSeal: entries are in the tables and could not be sealed, or no
+	// checkpoint could be made. The next migration tries again. Class "tampered"
+	// says that the tables contradict what was signed: nothing is sealed any
+	// more until somebody has looked.
+	TroubleSeal TroubleKind = "seal"
 	// TroubleSpool: the spool could not be written. The entry is lost.
 	TroubleSpool TroubleKind = "spool"
 	// TroubleInMemory: there is no audit for in-memory databases.
@@ -56,6 +63,14 @@ func (e *Error) Error() string {
 
 // Stats counts entries since the store was opened.
 type Stats struct {
+	// SealLag is the age of the store's oldest entry that has no place in the
+	// tree yet; 0 if all have one.
+	SealLag time.Duration
+	// AnchorLag is the age of the oldest checkpoint that some anchor has not
+	// taken yet; 0 if all have all. Until then what it covers can be cut off
+	// unseen.
+	AnchorLag time.Duration
+
 	Written uint64 // through the store's own connection
 	InTx    uint64 // in a transaction of the migration's that then committed
 	Spooled uint64 // to the spool instead

@@ -38,7 +38,7 @@ func TestCommit(t *testing.T) {
 		if len(b.texts) != 1 {
 			t.Errorf("%d round trips in the tool's transaction, want 1: %q", len(b.texts), b.texts)
 		}
-		if got := b.store.Stats(); got != (Stats{Written: 1, InTx: 1}) {
+		if got := b.store.Stats().entries(); got != (Stats{Written: 1, InTx: 1}) {
 			t.Errorf("stats are %+v", got)
 		}
 		sql := rows[1].sections["sql"]["statements"].([]any)[0].(map[string]any)

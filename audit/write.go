@@ -55,15 +55,17 @@ func (s *Store) prepare(ctx context.Context, c *sql.Conn) error {
 			return errInMemory
 		}
 	}
-	if d.whoami != "" && s.dbUser.Load() == nil {
-		if names, err := strs(ctx, c, d.whoami); err == nil && len(names) == 1 {
-			s.dbUser.Store(&names[0])
+	if d.whoami != "" && s.login.Load() == nil {
+		if rows, err := strs(ctx, c, d.whoami); err == nil && len(rows) > 0 {
+			l := loginOf(rows)
+			s.login.Store(&l)
 		}
 	}
 	err := d.setup(ctx, c)
 	switch {
 	case err == nil:
 		s.state.Store(stateReady)
+		s.lookBack(ctx, c)
 	case forbidden(err):
 		s.state.Store(stateAbsent)
 	}
@@ -84,6 +86,7 @@ func (s *Store) write(ctx context.Context, entries ...*entry) error {
 	if err == nil {
 		s.stats.written.Add(uint64(len(entries)))
 		s.over(TroubleForbidden, TroubleUnreachable, TroubleWrite)
+		s.sealer.soon(ctx)
 	} else if forbidden(err) {
 		s.state.Store(stateAbsent)
 	}
@@ -201,6 +204,22 @@ func (s *Store) trouble(kind TroubleKind, err error, message string) Trouble {
 	return Trouble{Kind: kind, Message: message, Class: classOf(err), SQLState: code}
 }
 
+// sealTrouble says why entries could not be sealed.
+func (s *Store) sealTrouble(err error) Trouble {
+	t := s.trouble(TroubleSeal, err, "audit entries are recorded and could not be sealed; the next migration tries again")
+	switch {
+	case t.Class == tampered:
+		t.Message = "the audit tables contradict a checkpoint that was signed: nothing more is sealed"
+		t.Hint = "run sqlwitness audit verify with the anchors, and keep the database as it is until the cause is known"
+	case forbidden(err):
+		t.Hint = s.dialect.hint(s.db.Name, s.user())
+	}
+	return t
+}
+
+// tampered is the class of tables that contradict themselves.
+const tampered = "tampered"
+
 // classOf names an error without a word of its text.
 func classOf(err error) string {
 	switch {
@@ -210,6 +229,8 @@ func classOf(err error) string {
 		return "unsupported"
 	case errors.Is(err, errClosed):
 		return "closed"
+	case errors.Is(err, errTampered), errors.Is(err, errNodes), errors.Is(err, errNoLog):
+		return tampered
 	}
 	class, _ := event.Classify(err)
 	if class == event.ClassOther && unreachable(err) {

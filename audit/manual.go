@@ -1,0 +1,391 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// This file finds what was done by hand between two runs: it notes what the
+// version tables and the schema are at the end of a run, and compares at the
+// start of the next.
+
+// The sections of an entry of kind state. They hold names of objects and of
+// versions, and no policy deletes them.
+const (
+	sectionObjects = "objects"
+	sectionHistory = "history"
+)
+
+const (
+	maxHistory = 5000 // rows of a version table that are compared
+	maxDiff    = 50   // differences that an entry lists
+)
+
+// look is the text that a dialect looks at the database with.
+type look struct {
+	objects string // query: "object|what it is like", several rows for an object; the audit's own left out
+	columns string // query: "table|column" of the tables, by the columns that version tables have
+	quote   func(table string) string
+	join    func(columns []string) string // expression: the columns' values with bars between
+}
+
+// historyTables are the columns by which version tables are known, and which of
+// their rows is which.
+var historyTables = [...]struct{ columns, row []string }{
+	{[]string{"version", "dirty"}, []string{"version", "dirty"}},                                    // golang-migrate
+	{[]string{"version_id", "is_applied"}, []string{"version_id", "is_applied"}},                    // goose
+	{[]string{"id", "applied_at"}, []string{"id"}},                                                  // sql-migrate, adlio
+	{[]string{"name", "group_id", "migrated_at"}, []string{"name", "group_id"}},                     // bun
+	{[]string{"version", "description", "checksum"}, []string{"version", "checksum"}},               // darwin, Flyway
+	{[]string{"id", "author", "filename", "md5sum"}, []string{"id", "author", "md5sum"}},            // Liquibase
+	{[]string{"version", "description", "applied", "hash"}, []string{"version", "applied", "hash"}}, // atlas
+}
+
+// historyColumns are all the columns that tell a version table.
+func historyColumns() []string {
+	names := map[string]bool{}
+	for _, h := range historyTables {
+		for _, c := range h.columns {
+			names[c] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// picture is what the version tables and the schema are like.
+type picture struct {
+	Objects map[string]string   `json:"objects"` // digests
+	History map[string][]string `json:"history"` // rows, sorted
+}
+
+// RunStarted compares the version tables and the schema with what they were when
+// the last run ended, and tells and records what was changed by hand since. It is
+// to be called before the run changes anything. Where migrations were recorded
+// since and no end of a run, as after a crash, it claims nothing. Like the other
+// methods it is bounded, and nothing fails for it.
+func (s *Store) RunStarted(ctx context.Context, run *event.Run) {
+	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
+		upto, err := s.readInbox(ctx, c)
+		if err != nil {
+			return err
+		}
+		return s.compareWithLast(ctx, c, run, upto)
+	})
+}
+
+// RunFinished notes what the version tables and the schema are at the end of a
+// run.
+func (s *Store) RunFinished(ctx context.Context, run *event.Run) {
+	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
+		last, known, err := s.lastState(ctx, c)
+		if err != nil || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
+			return err // as it was when the run began
+		}
+		upto, err := s.readInbox(ctx, c)
+		if err != nil {
+			return err
+		}
+		p, err := s.picture(ctx, c)
+		if err != nil {
+			return err
+		}
+		return s.noteState(ctx, c, p, upto)
+	})
+}
+
+func (s *Store) between(ctx context.Context, f func(context.Context, *sql.Conn) error) {
+	if s.cfg.Mode == Off || s.dialect == nil {
+		return
+	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if s.ready(ctx) != nil { // reported by the entries that matter more
+		return
+	}
+	if s.through(ctx, f) == nil {
+		s.sealer.soon(ctx)
+	}
+}
+
+// state is what an entry of kind state says.
+type state struct {
+	id      uuid.UUID
+	at      time.Time
+	schema  string
+	history map[string]string // digests
+	whole   picture           // empty where it did not fit or has been deleted
+	stale   bool              // migrations were recorded since
+}
+
+// lastState reads the last state of this database.
+func (s *Store) lastState(ctx context.Context, c queryer) (st state, known bool, err error) {
+	d := s.dialect
+	of := ""
+	if d.system == "mysql" { // one trail for all the server's databases
+		name, err := canonical(s.db.Name)
+		if err != nil {
+			return st, false, err
+		}
+		of = " AND " + d.recovery.containsIn("e.leaf", `"db":{"name":`+string(name)+`,`)
+	}
+	rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.id")+", "+d.dbTime+", "+d.recovery.leaf+", EXISTS (SELECT 1 FROM "+d.prefix+
+		"entry o WHERE o.id > e.id AND o.kind IN ('intent', 'outcome', 'recovered')"+strings.ReplaceAll(of, "e.leaf", "o.leaf")+
+		") FROM "+d.prefix+"entry e WHERE e.kind = '"+KindState+"'"+of+" ORDER BY e.id DESC LIMIT 1")
+	if err != nil {
+		return st, false, err
+	}
+	var id, at, leaf string
+	for rows.Next() {
+		known = true
+		if err = rows.Scan(&id, &at, &leaf, &st.stale); err != nil {
+			break
+		}
+	}
+	if err = cmp.Or(err, rows.Err()); err != nil || !known {
+		rows.Close()
+		return st, false, err
+	}
+	if err := rows.Close(); err != nil {
+		return st, false, err
+	}
+	var l struct {
+		Facts struct {
+			Schema  string            `json:"schema"`
+			History map[string]string `json:"history"`
+		} `json:"facts"`
+	}
+	text, err := hex.DecodeString(leaf)
+	if err != nil || json.Unmarshal(text, &l) != nil {
+		return st, false, nil // verification's business
+	}
+	if st.id, err = uuid.Parse(id); err != nil {
+		return st, false, nil
+	}
+	st.at, _ = time.Parse(time.RFC3339Nano, at)
+	st.schema, st.history = l.Facts.Schema, l.Facts.History
+	for section, into := range map[string]any{sectionObjects: &st.whole.Objects, sectionHistory: &st.whole.History} {
+		body, err := strs(ctx, c, "SELECT "+d.recovery.body+" FROM "+d.prefix+"payload p WHERE entry = "+d.lit.id(st.id)+" AND section = '"+section+"'")
+		if err != nil {
+			return st, false, err
+		}
+		if len(body) == 1 {
+			if text, err := hex.DecodeString(body[0]); err == nil {
+				_ = json.Unmarshal(text, into) // what does not read is not compared in detail
+			}
+		}
+	}
+	return st, true, nil
+}
+
+func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run, upto string) error {
+	last, known, err := s.lastState(ctx, c)
+	if err != nil || known && last.stale || !known && run.Applied > 0 {
+		return err
+	}
+	now, err := s.picture(ctx, c)
+	if err != nil || !known {
+		return err
+	}
+	changed := false
+	for _, table := range slices.Sorted(maps.Keys(merged(last.history, digests(now.History)))) {
+		before, after := last.history[table], digests(now.History)[table]
+		if before == after {
+			continue
+		}
+		changed = true
+		facts := object{"table": cut(table, maxField), "since": timestamp(last.at)}
+		rows, whole := last.whole.History[table]
+		if whole || before == "" {
+			facts["removed"], facts["added"] = listed(without(rows, now.History[table])), listed(without(now.History[table], rows))
+		}
+		s.found(ctx, c, last.id, KindHistory, table, facts, event.Finding{Trace: run.Trace, Kind: "history_edited", Object: table,
+			Message: "the version table " + table + " was changed since " + timestamp(last.at) + " and no migration did it: " + difference(facts)})
+	}
+	if after := digest(now.Objects); after != last.schema {
+		changed = true
+		facts := object{"since": timestamp(last.at)}
+		if before := last.whole.Objects; before != nil {
+			var altered []string
+			for name, was := range before {
+				if is, ok := now.Objects[name]; ok && is != was {
+					altered = append(altered, name)
+				}
+			}
+			slices.Sort(altered)
+			names := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+			facts["removed"], facts["added"], facts["altered"] = listed(without(names(before), names(now.Objects))), listed(without(names(now.Objects), names(before))), listed(altered)
+		}
+		s.found(ctx, c, last.id, KindDrift, "", facts, event.Finding{Trace: run.Trace, Kind: "schema_drift",
+			Message: "the schema was changed since " + timestamp(last.at) + " and no migration did it: " + difference(facts)})
+	}
+	if !changed {
+		return nil
+	}
+	return s.noteState(ctx, c, now, upto) // so that it is told once
+}
+
+// found records a change by hand and tells of it, unless another process has.
+func (s *Store) found(ctx context.Context, c *sql.Conn, state uuid.UUID, kind, object string, facts object, f event.Finding) {
+	e, err := s.scribe.note(kind, facts, noted{id: derivedID(state, kind+" "+object), login: s.loggedIn()})
+	if err != nil || s.dialect.store(ctx, c, []*entry{e}) != nil {
+		return
+	}
+	s.stats.written.Add(1)
+	f.Database, f.At = s.db, s.deps.Now()
+	s.deps.Finding(f)
+}
+
+// noteState records a picture: digests in the leaf, and the whole in sections
+// where it fits. upto is what readInbox has returned.
+func (s *Store) noteState(ctx context.Context, c *sql.Conn, p picture, upto string) error {
+	history := object{}
+	for table, d := range digests(p.History) {
+		history[cut(table, maxField)] = d
+	}
+	content := map[string]object{}
+	for name, body := range map[string]object{sectionObjects: asObject(p.Objects), sectionHistory: asObject(p.History)} {
+		if text, err := canonical(body); err == nil && len(text) <= maxSection {
+			content[name] = body
+		}
+	}
+	facts := object{"schema": digest(p.Objects), "objects": len(p.Objects), "history": history}
+	facts.text("inbox", upto)
+	return s.noteOn(ctx, c, KindState, facts, noted{content: content})
+}
+
+// picture looks at the database.
+func (s *Store) picture(ctx context.Context, c queryer) (picture, error) {
+	p := picture{Objects: map[string]string{}, History: map[string][]string{}}
+	look := s.dialect.look
+	rows, err := strs(ctx, c, look.objects)
+	if err != nil {
+		return p, err
+	}
+	parts := map[string][]string{}
+	for _, r := range rows {
+		name, what, _ := strings.Cut(r, "|")
+		parts[name] = append(parts[name], what)
+	}
+	for name, what := range parts {
+		slices.Sort(what)
+		p.Objects[name] = shortHash(what)
+	}
+	if rows, err = strs(ctx, c, look.columns); err != nil {
+		return p, err
+	}
+	columns := map[string][]string{}
+	for _, r := range rows {
+		if i := strings.LastIndexByte(r, '|'); i >= 0 {
+			columns[r[:i]] = append(columns[r[:i]], r[i+1:])
+		}
+	}
+	for table, has := range columns {
+		for _, h := range historyTables {
+			if len(without(h.columns, has)) > 0 {
+				continue
+			}
+			rows, err := strs(ctx, c, fmt.Sprintf("SELECT %s FROM %s LIMIT %d", look.join(h.row), look.quote(table), maxHistory))
+			if err != nil {
+				return p, err
+			}
+			slices.Sort(rows)
+			p.History[table] = rows
+			break
+		}
+	}
+	return p, nil
+}
+
+func digests(history map[string][]string) map[string]string {
+	m := make(map[string]string, len(history))
+	for table, rows := range history {
+		m[table] = shortHash(rows)
+	}
+	return m
+}
+
+func digest(objects map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		list = append(list, name+" "+objects[name])
+	}
+	return shortHash(list)
+}
+
+func shortHash(list []string) string {
+	h := sha256.New()
+	for _, s := range list {
+		fmt.Fprintf(h, "%d %s\n", len(s), s)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func asObject[V any](m map[string]V) object {
+	o := object{}
+	for k, v := range m {
+		o[k] = v
+	}
+	return o
+}
+
+func merged(a, b map[string]string) map[string]string {
+	m := maps.Clone(b)
+	for k, v := range a {
+		m[k] = v
+	}
+	return m
+}
+
+// without is the elements of a that b has not.
+func without(a, b []string) []string {
+	has := make(map[string]bool, len(b))
+	for _, s := range b {
+		has[s] = true
+	}
+	var list []string
+	for _, s := range a {
+		if !has[s] {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// listed bounds a list of differences.
+func listed(list []string) []string {
+	out := make([]string, 0, min(len(list), maxDiff+1))
+	for _, s := range list[:min(len(list), maxDiff)] {
+		out = append(out, cut(s, maxField))
+	}
+	if more := len(list) - maxDiff; more > 0 {
+		out = append(out, fmt.Sprintf("…and %d more", more))
+	}
+	return out
+}
+
+// difference says what an entry lists.
+func difference(facts object) string {
+	var parts []string
+	for _, what := range []string{"removed", "added", "altered"} {
+		if list, _ := facts[what].([]string); len(list) > 0 {
+			parts = append(parts, what+" "+strings.Join(list[:min(len(list), 5)], ", "))
+		}
+	}
+	if len(parts) == 0 {
+		return "what exactly is not known any more"
+	}
+	return strings.Join(parts, "; ")
+}

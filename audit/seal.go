@@ -1,0 +1,357 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/sqlwitness/sqlwitness/audit/anchor"
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+const (
+	// sealDelay lets the entry of the next migration go first through the one
+	// connection, and seals what comes close together at once.
+	sealDelay = 20 * time.Millisecond
+	sealBatch = 256 // entries
+	sealTries = 6   // rounds against others that seal at the same time, and then passes
+	// sealWindow is how far back before the store was opened entries are looked
+	// for, once everything older has been looked for.
+	sealWindow = time.Hour
+)
+
+// sealer gives entries their places in the tree. Each step is one write: an
+// entry that is committed is read, and rows for it in seal and node are inserted
+// together. No lock is held from one round trip to the next. Two that seal at
+// once write the same index, and its primary key lets one of them through.
+//
+// On a database with one writer it works within the call that wrote the entry,
+// since another writer at any other time would fail the tool's own; elsewhere in
+// the background, with no goroutine while there is nothing to seal.
+type sealer struct {
+	store  *Store
+	signer note.Signer // nil: no checkpoints
+	queues []*anchor.Queue
+
+	mu      sync.Mutex
+	oldest  time.Time     // since when there is something to seal; zero for nothing
+	more    bool          // it came while a pass was under way
+	running chan struct{} // closed when the goroutine has ended; nil without one
+	hurry   chan struct{} // closed by close
+	closed  sync.Once
+
+	// pass is held by the one that seals; what follows is under it.
+	pass   sync.Mutex
+	head   *head  // as it was left; nil where it is to be read
+	from   string // literal: the id from which entries are looked for; "" for all
+	log    string // id of the log, once it is known
+	parent string // that of the log which the tables were copied from
+	kept   int64  // size of the last checkpoint in the tables
+	signed int64  // size of the last checkpoint of this process
+}
+
+// errTampered: the tables contradict what was signed.
+var errTampered = errors.New("the audit tables contradict a checkpoint")
+
+func newSealer(store *Store, signer note.Signer) *sealer {
+	s := &sealer{store: store, signer: signer, hurry: make(chan struct{})}
+	for _, a := range store.cfg.Anchors {
+		s.queues = append(s.queues, anchor.NewQueue(a, store.deps.Now))
+	}
+	return s
+}
+
+// soon sees to it that what was committed just now is sealed.
+func (s *sealer) soon(ctx context.Context) {
+	s.mu.Lock()
+	if s.oldest.IsZero() {
+		s.oldest = s.store.deps.Now()
+	}
+	s.more = true
+	inline := s.store.dialect.oneWriter
+	if !inline && s.running == nil {
+		s.running = make(chan struct{})
+		go s.run(s.running)
+	}
+	s.mu.Unlock()
+	if inline {
+		s.attempt(ctx)
+	}
+}
+
+// run seals until all is sealed, or it has failed too often: then the entries
+// are left to the next migration, of this process or of another.
+func (s *sealer) run(done chan struct{}) {
+	defer close(done)
+	delay := sealDelay
+	for tries := sealTries; ; {
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-s.hurry:
+			timer.Stop()
+		}
+		if s.attempt(context.Background()) {
+			delay, tries = sealDelay, sealTries
+		} else {
+			delay, tries = delay*4+rand.N(delay), tries-1
+		}
+		s.mu.Lock()
+		if s.oldest.IsZero() || tries == 0 || s.closing() {
+			s.running = nil
+			s.mu.Unlock()
+			return
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *sealer) closing() bool {
+	select {
+	case <-s.hurry:
+		return true
+	default:
+		return false
+	}
+}
+
+// close seals what is left and hands over what is queued, until ctx is done.
+func (s *sealer) close(ctx context.Context) error {
+	s.closed.Do(func() { close(s.hurry) })
+	s.mu.Lock()
+	running := s.running
+	s.mu.Unlock()
+	if running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+		}
+	}
+	var errs []error
+	for _, q := range s.queues {
+		errs = append(errs, q.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// lag is the age of the oldest entry of this store that is not sealed.
+func (s *sealer) lag() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.oldest.IsZero() {
+		return 0
+	}
+	return max(s.store.deps.Now().Sub(s.oldest), 1)
+}
+
+func (s *sealer) anchorLag() (lag time.Duration) {
+	for _, q := range s.queues {
+		lag = max(lag, q.Stats().Lag)
+	}
+	return lag
+}
+
+// attempt makes one pass and reports whether it has sealed all there was.
+func (s *sealer) attempt(ctx context.Context) bool {
+	s.pass.Lock()
+	defer s.pass.Unlock()
+	s.mu.Lock()
+	s.more = false
+	s.mu.Unlock()
+	ctx, cancel := s.store.bounded(ctx)
+	defer cancel()
+	err := s.store.own.do(ctx, s.seal)
+	if err != nil {
+		s.head = nil
+		// Tables that have been dropped are made again by the next entry.
+		if class, _ := event.Classify(err); class != event.ClassMissingObject {
+			s.store.tell(s.store.sealTrouble(err))
+		}
+		return false
+	}
+	s.store.over(TroubleSeal)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.more {
+		s.oldest = time.Time{}
+	}
+	return true
+}
+
+// seal is a pass: batches until nothing is left, then a checkpoint.
+func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
+	before := int64(-1)
+	for lost := 0; ; {
+		if err := s.find(ctx, c); err != nil {
+			return err
+		}
+		if before < 0 {
+			before = s.head.size
+		}
+		n, err := s.batch(ctx, c)
+		switch {
+		case err == nil && n == 0:
+			s.from = s.store.dialect.lit.id(idFrom(s.store.began.Add(-sealWindow)))
+			return s.checkpoint(ctx, c)
+		case err == nil:
+		case lost < sealTries && s.store.dialect.overtaken(err): // another was first
+			lost, s.head = lost+1, nil
+		default:
+			return err
+		}
+	}
+}
+
+// find sees to it that head is the tree as the tables have it.
+func (s *sealer) find(ctx context.Context, c *sql.Conn) error {
+	d := s.store.dialect
+	size, err := d.size(ctx, c)
+	if err != nil || s.head != nil && s.head.size == size {
+		return err
+	}
+	if size > 0 && size < s.signed {
+		return errTampered
+	}
+	h := &head{}
+	if size > 0 {
+		if h.tree, err = d.edge(ctx, c, size); err != nil {
+			return err
+		}
+		if h.log, err = s.which(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := s.agree(ctx, c, h); err != nil {
+		return err
+	}
+	s.head = h
+	return nil
+}
+
+// which log it is; "" for one that has to be opened first, since the tables are
+// a copy of it.
+func (s *sealer) which(ctx context.Context, c *sql.Conn) (string, error) {
+	if s.log != "" {
+		return s.log, nil
+	}
+	o, err := s.store.dialect.opened(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	s.parent = o.Log
+	if o.elsewhere(s.store.dialect.facts(ctx, c)) {
+		return "", nil
+	}
+	s.learn(o.Log)
+	return o.Log, nil
+}
+
+func (s *sealer) learn(log string) {
+	s.log = log
+	s.store.scribe.log.Store(&log)
+}
+
+// agree compares the tree with the last checkpoint: nothing is added to a tree
+// that has been cut, or whose stored nodes are not those that were signed.
+func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
+	if s.signer == nil || h.log == "" {
+		return nil
+	}
+	msg, err := s.store.dialect.lastCheckpoint(ctx, c, originOf(s.signer.Name(), h.log))
+	if err != nil || msg == nil {
+		return err
+	}
+	cp, _, err := (*keyring)(nil).open(msg)
+	if err != nil || cp.Size > h.size || cp.Size == h.size && cp.Root != h.root() {
+		return errTampered
+	}
+	s.kept = cp.Size
+	return nil
+}
+
+// batch seals the next entries and says how many those were.
+func (s *sealer) batch(ctx context.Context, c *sql.Conn) (int, error) {
+	d := s.store.dialect
+	list, err := d.open(ctx, c, s.from, sealBatch)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	next := &head{tree: tree{size: s.head.size, edge: slices.Clone(s.head.edge)}, log: s.head.log}
+	if next.log == "" {
+		first, err := s.openLog(ctx, c, next)
+		if err != nil {
+			return 0, err
+		}
+		list = append([]unsealed{first}, slices.DeleteFunc(list, func(u unsealed) bool { return u.id == first.id })...)
+	}
+	if err := d.run(ctx, c, d.extend(next, list)...); err != nil {
+		return 0, err
+	}
+	s.learn(next.log)
+	s.head = next
+	return len(list), nil
+}
+
+// openLog writes the entry that opens a log. One that is not sealed right away,
+// because another process was first, opens nothing.
+func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, error) {
+	d := s.store.dialect
+	e, err := s.store.scribe.opening(d.facts(ctx, c), &head{tree: h.tree, log: s.parent})
+	if err != nil {
+		return unsealed{}, err
+	}
+	if err := d.store(ctx, c, []*entry{e}); err != nil {
+		return unsealed{}, err
+	}
+	list, err := d.open(ctx, c, d.lit.id(e.id), sealBatch)
+	if err != nil {
+		return unsealed{}, err
+	}
+	for _, u := range list {
+		if u.id == e.id {
+			h.log = e.id.String()
+			return u, nil
+		}
+	}
+	return unsealed{}, errNoLog
+}
+
+// checkpoint signs the head and hands it to the anchors, if that has not been
+// done. It is in the tables first, so that no anchor knows more than they do.
+func (s *sealer) checkpoint(ctx context.Context, c *sql.Conn) error {
+	if s.signer == nil || s.head.log == "" || s.head.size == s.kept {
+		return nil
+	}
+	cp := Checkpoint{Origin: originOf(s.signer.Name(), s.head.log), Size: s.head.size, Root: s.head.root()}
+	msg, err := cp.sign(s.signer)
+	if err != nil {
+		return err
+	}
+	d := s.store.dialect
+	if err := d.run(ctx, c, d.keepCheckpoint(cp, msg)); err != nil {
+		if class, _ := event.Classify(err); class != event.ClassConstraint { // another has made the same
+			return err
+		}
+	}
+	s.kept, s.signed = cp.Size, cp.Size
+	for _, q := range s.queues {
+		q.Add(msg)
+	}
+	s.store.deps.Checkpoint(cp, msg)
+	return nil
+}
+
+// idFrom is the smallest id that is made at a time.
+func idFrom(t time.Time) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], uint64(t.UnixMilli())<<16)
+	return id
+}

@@ -1,0 +1,464 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// verifyBatch is how many records are read at a time. Their sections are read
+// after them, so that one connection is enough.
+const verifyBatch = 4096
+
+// VerifyConfig says what a verification has to go by. The zero value checks the
+// tables against themselves, which finds damage and clumsiness, and nobody who
+// can rewrite all of them.
+type VerifyConfig struct {
+	// Keys are the public keys of those who signed, as sqlwitness audit keygen
+	// printed them. Without one no signature is checked.
+	Keys []string
+	// Anchors are texts with checkpoints that were kept outside the database: an
+	// anchor's file, exported logs. Whatever else is in them is passed over.
+	Anchors []io.Reader
+	// Since checks what came after the newest checkpoint of the anchors, which
+	// vouches for all before it, and leaves that unread.
+	Since bool
+	// Progress is told now and then how many of how many entries are checked. May
+	// be nil.
+	Progress func(done, total int64)
+}
+
+// Report is what a verification has found.
+type Report struct {
+	Log         string    // id of the log; "" where none is open
+	Size        int64     // entries in the tree
+	Root        tlog.Hash // of the tree
+	From        int64     // the first entry that was checked
+	Checked     int64     // entries
+	Sections    int64     // that are as they were written
+	Erased      int64     // sections that are gone
+	Unsealed    int64     // entries that wait to be sealed
+	Checkpoints int64     // in the tables
+	Notes       int64     // checkpoints of this log that the anchors have
+	Anchored    int64     // size of the largest checkpoint of the anchors that the tree agrees with
+	Findings    []Finding // at most 20 of a code
+	Counts      map[Code]int
+	// Unchecked says what could not be checked. What could not be checked is not
+	// well.
+	Unchecked []string
+
+	opened *logOpen
+}
+
+// Altered reports whether the record was altered.
+func (r *Report) Altered() bool {
+	for code := range r.Counts {
+		if !code.Warning() {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) add(f Finding) {
+	if r.Counts == nil {
+		r.Counts = map[Code]int{}
+	}
+	r.Counts[f.Code]++
+	if r.Counts[f.Code] <= maxFindings {
+		r.Findings = append(r.Findings, f)
+	}
+}
+
+func (r *Report) unchecked(s string) {
+	if !slices.Contains(r.Unchecked, s) {
+		r.Unchecked = append(r.Unchecked, s)
+	}
+}
+
+// Verify checks the record in a database. It reads in batches of short queries
+// and holds no lock and no snapshot, so that it disturbs nobody; memory is a
+// batch, the edge of the tree, 100 bytes for each checkpoint of the anchors and for
+// each section that is gone.
+// The error says that the check could not be made; what it found is in the
+// report.
+func Verify(ctx context.Context, db *sql.DB, system string, cfg VerifyConfig) (*Report, error) {
+	v, err := newVerifier(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if v.d = dialectOf(system); v.d == nil {
+		return nil, errUnsupported
+	}
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := v.database(ctx, c); err != nil {
+		return nil, err
+	}
+	return v.report, nil
+}
+
+// noTables says in plain words that there is nothing to read.
+func noTables(err error) error {
+	if class, _ := event.Classify(err); class == event.ClassMissingObject {
+		return errors.New("audit: there are no audit tables in this database: no migration has run through the witness here, or they were dropped")
+	}
+	return err
+}
+
+// verifier takes a checker through a database or an export.
+type verifier struct {
+	checker
+	cfg  VerifyConfig
+	d    *dialect
+	keys *keyring
+	kept []Checkpoint // of the tables, at the sizes of the batch
+}
+
+func newVerifier(cfg VerifyConfig) (*verifier, error) {
+	keys, err := newKeyring(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{cfg: cfg, keys: keys, checker: newChecker()}
+	v.anchors = len(cfg.Anchors)
+	var notes []Checkpoint
+	for _, a := range cfg.Anchors {
+		err := Notes(a, func(msg []byte) error {
+			if cp, signed, err := keys.open(msg); err == nil && (signed || keys == nil) {
+				notes = append(notes, cp)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("audit: read the anchors: %w", err)
+		}
+	}
+	slices.SortFunc(notes, func(a, b Checkpoint) int {
+		return cmp.Or(cmp.Compare(a.Size, b.Size), cmp.Compare(a.Origin, b.Origin), slices.Compare(a.Root[:], b.Root[:]))
+	})
+	for _, cp := range slices.Compact(notes) {
+		v.wanted = append(v.wanted, want{cp, true})
+	}
+	return v, nil
+}
+
+func (v *verifier) database(ctx context.Context, c *sql.Conn) error {
+	size, err := v.d.size(ctx, c)
+	if err != nil {
+		return noTables(err)
+	}
+	logs, err := v.d.logs(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, o := range logs {
+		v.logs = append(v.logs, o.Log)
+	}
+	if err := v.start(ctx, c, size); err != nil {
+		return err
+	}
+	for v.tree.size < size {
+		if err := v.batch(ctx, c, min(v.tree.size+verifyBatch, size)); err != nil {
+			return err
+		}
+		if v.cfg.Progress != nil {
+			v.cfg.Progress(v.tree.size, size)
+		}
+	}
+	if err := v.around(ctx, c, size); err != nil {
+		return err
+	}
+	v.end()
+	return nil
+}
+
+// start begins where the anchors vouch for what is before.
+func (v *verifier) start(ctx context.Context, c *sql.Conn, size int64) error {
+	if !v.cfg.Since {
+		return nil
+	}
+	i := len(v.wanted) - 1
+	for i >= 0 && (v.wanted[i].Size > size || !slices.Contains(v.logs, v.wanted[i].logID())) {
+		i--
+	}
+	if i < 0 {
+		return nil
+	}
+	last := v.wanted[i]
+	tree, err := v.d.edge(ctx, c, last.Size)
+	if errors.Is(err, errNodes) {
+		v.find(NodeMissing, nil, "nodes of the tree of the first %d entries are gone", last.Size)
+		return nil // from the beginning, then
+	} else if err != nil {
+		return err
+	}
+	v.tree, v.report.From = tree, last.Size
+	v.log = last.logID()
+	v.report.Log = v.log
+	v.reached()
+	return nil
+}
+
+// batch checks the records up to a place.
+func (v *verifier) batch(ctx context.Context, c *sql.Conn, end int64) error {
+	start := v.tree.size
+	if err := v.checkpoints(ctx, c, start, end); err != nil {
+		return err
+	}
+	var nodes []tlog.Hash
+	entries := make([]known, end-start)
+	err := v.d.records(ctx, c, start, end, func(r *record) error {
+		switch {
+		case r.idx < v.tree.size:
+			v.find(SealRepeated, r, "there are two rows for index %d of the tree", r.idx)
+			return nil
+		case r.idx > v.tree.size:
+			nodes = append(nodes, make([]tlog.Hash, firstNode(r.idx)-firstNode(v.tree.size))...)
+			v.gap(r.idx)
+		}
+		made, h := v.add(r)
+		nodes = append(nodes, made...)
+		entries[r.idx-start] = known{record{idx: r.idx, sealed: r.sealed, id: h.id, found: true}, h}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if v.tree.size < end { // the size was read before, so that rows are gone
+		nodes = append(nodes, make([]tlog.Hash, firstNode(end)-firstNode(v.tree.size))...)
+		v.gap(end)
+	}
+	err = v.d.sections(ctx, c, start, end, func(idx int64, s readSection) error {
+		if k := &entries[idx-start]; k.record.found {
+			v.section(&k.record, s, &k.header)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		v.rest(&entries[i].record, entries[i].header)
+	}
+	return v.nodesOf(ctx, c, start, nodes)
+}
+
+// known is what is kept of a record until its sections have been read.
+type known struct {
+	record record
+	header header
+}
+
+// nodesOf compares the stored nodes with those that the records make. They are
+// of no use to verification, and of much to who builds on them.
+func (v *verifier) nodesOf(ctx context.Context, c *sql.Conn, start int64, nodes []tlog.Hash) error {
+	at := firstNode(start)
+	end := at + int64(len(nodes))
+	rows, err := c.QueryContext(ctx, "SELECT ix, h FROM "+v.d.prefix+"node WHERE ix >= "+strconv.FormatInt(at, 10)+" AND ix < "+strconv.FormatInt(end, 10)+" ORDER BY ix")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	next := at
+	missing := func(until int64) {
+		for ; next < until; next++ {
+			v.find(NodeMissing, nil, "node %d of the tree is gone", next)
+		}
+	}
+	for rows.Next() {
+		var ix int64
+		var h sql.RawBytes
+		if err := rows.Scan(&ix, &h); err != nil {
+			return err
+		}
+		missing(ix)
+		var zero tlog.Hash
+		if want := nodes[ix-at]; want != zero && string(h) != string(want[:]) {
+			v.find(NodeAltered, nil, "node %d of the tree is not the hash of what is below it", ix)
+		}
+		next = ix + 1
+	}
+	missing(end)
+	return rows.Err()
+}
+
+// checkpoints reads those of the tables whose size is reached by a batch.
+func (v *verifier) checkpoints(ctx context.Context, c *sql.Conn, start, end int64) error {
+	v.kept = v.kept[:0]
+	err := v.checkpointsWhere(ctx, c, "size > "+strconv.FormatInt(start, 10)+" AND size <= "+strconv.FormatInt(end, 10))
+	if err != nil {
+		return err
+	}
+	for _, w := range v.wanted {
+		if w.anchored && slices.Contains(v.logs, w.logID()) && w.Size > start && w.Size <= end && !slices.ContainsFunc(v.kept, func(cp Checkpoint) bool { return cp.Size == w.Size }) {
+			v.find(CheckpointDeleted, nil, "an anchor has a checkpoint of %d entries that the tables do not have", w.Size)
+		}
+	}
+	for _, cp := range v.kept {
+		v.wanted = append(v.wanted, want{cp, false})
+	}
+	slices.SortStableFunc(v.wanted, func(a, b want) int { return cmp.Compare(a.Size, b.Size) })
+	return nil
+}
+
+func (v *verifier) checkpointsWhere(ctx context.Context, c *sql.Conn, where string) error {
+	rows, err := c.QueryContext(ctx, "SELECT size, origin, note FROM "+v.d.prefix+"checkpoint WHERE "+where+" ORDER BY size")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var size int64
+		var origin string
+		var msg []byte
+		if err := rows.Scan(&size, &origin, &msg); err != nil {
+			return err
+		}
+		v.checkpoint(size, origin, msg)
+	}
+	return rows.Err()
+}
+
+// checkpoint checks one of the tables.
+func (v *verifier) checkpoint(size int64, origin string, msg []byte) {
+	v.report.Checkpoints++
+	cp, signed, err := v.keys.open(msg)
+	switch {
+	case err != nil || v.keys != nil && !signed:
+		v.find(CheckpointForged, nil, "the checkpoint of %d entries is not signed by a key that was given", size)
+		return
+	case cp.Size != size || cp.Origin != origin:
+		v.find(CheckpointForeign, nil, "the checkpoint that is filed under %d entries of %s is of %d entries of %s", size, origin, cp.Size, cp.Origin)
+		return
+	case v.keys == nil:
+		v.report.unchecked("signatures: no public key was given")
+	}
+	v.kept = append(v.kept, cp)
+}
+
+// around checks what is beside the tree.
+func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
+	d := v.d
+	v.kept = v.kept[:0]
+	if err := v.checkpointsWhere(ctx, c, "size > "+strconv.FormatInt(size, 10)); err != nil {
+		return err
+	}
+	for _, cp := range v.kept {
+		v.wanted = append(v.wanted, want{cp, false})
+	}
+	if last, err := d.number(ctx, c, "SELECT MAX(ix) + 1 FROM "+d.prefix+"node"); err != nil {
+		return err
+	} else if last > tlog.StoredHashCount(size) {
+		v.find(NodeForeign, nil, "there are nodes beyond the tree's %d entries: its end was cut off, or rows were added by hand", size)
+	}
+	if err := v.unsigned(ctx, c, size); err != nil {
+		return err
+	}
+	if o := v.report.opened; o != nil && o.elsewhere(d.facts(ctx, c)) {
+		v.find(Moved, nil, "this is not the database that the log was opened in: it is a copy, or was restored on another server")
+	}
+	guards, err := Guards(ctx, d.system, c)
+	if err != nil {
+		v.report.unchecked("the guards of the tables")
+	}
+	for _, g := range guards {
+		if g.Guard == "privileges" {
+			v.find(GuardWeak, nil, "%s: %s", g.Table, g.State)
+			continue
+		}
+		v.find(GuardOff, nil, "the guard %s of table %s is %s", g.Guard, g.Table, g.State)
+	}
+	if v.report.From > 0 {
+		return nil // the rest reads everything
+	}
+	twice, err := strs(ctx, c, "SELECT MIN(idx) FROM "+d.prefix+"seal GROUP BY entry HAVING COUNT(*) > 1")
+	if err != nil {
+		return err
+	}
+	for _, idx := range twice {
+		v.find(EntryReplayed, nil, "the entry at index %s is in the tree again", idx)
+	}
+	v.report.Unsealed, err = d.unsealed(ctx, c)
+	if v.report.Unsealed > 0 {
+		v.find(Unsealed, nil, "%d entries are recorded and not sealed yet", v.report.Unsealed)
+	}
+	return err
+}
+
+// unsigned compares the size with the last checkpoint of the tables.
+func (v *verifier) unsigned(ctx context.Context, c *sql.Conn, size int64) error {
+	last, err := v.d.number(ctx, c, "SELECT MAX(size) FROM "+v.d.prefix+"checkpoint")
+	if err == nil && last > 0 && last < size {
+		v.find(Unsigned, nil, "the last %d entries have no checkpoint", size-last)
+	}
+	return err
+}
+
+// records reads the places of the tree from start to before end. The record
+// that f is given is its own only until it returns.
+func (d *dialect) records(ctx context.Context, c *sql.Conn, start, end int64, f func(*record) error) error {
+	rows, err := c.QueryContext(ctx, "SELECT s.idx, "+d.lit.read("s.entry")+", s.leaf, s.leaf_hash, "+d.lit.read("e.id")+", "+d.lit.read("e.attempt")+
+		", e.kind, e.stage, e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"seal s LEFT JOIN "+d.prefix+"entry e ON e.id = s.entry WHERE "+between("s.idx", start, end)+" ORDER BY s.idx")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var sealed, seal, hash, id, attempt, kind, stage, leaf, dbTime, xid sql.RawBytes
+	var r record
+	for rows.Next() {
+		r = record{}
+		if err := rows.Scan(&r.idx, &sealed, &seal, &hash, &id, &attempt, &kind, &stage, &leaf, &dbTime, &xid); err != nil {
+			return err
+		}
+		// An id that is none stays zero, which is no entry's.
+		r.sealed, _ = readID(sealed)
+		r.seal, r.hash = seal, hash
+		if r.found = id != nil; r.found {
+			r.id, _ = readID(id)
+			r.attempt, _ = readID(attempt)
+			r.kind, r.stage, r.leaf = word(kind), word(stage), leaf
+			r.facts = facts{dbTime: string(dbTime), xid: string(xid)}
+		}
+		if err := f(&r); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// sections reads the sections of the entries at places of the tree.
+func (d *dialect) sections(ctx context.Context, c *sql.Conn, start, end int64, f func(idx int64, s readSection) error) error {
+	rows, err := c.QueryContext(ctx, "SELECT s.idx, p.section, p.salt, p.body FROM "+d.prefix+"seal s JOIN "+d.prefix+"payload p ON p.entry = s.entry WHERE "+between("s.idx", start, end))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var name, salt, body sql.RawBytes
+	for rows.Next() {
+		var idx int64
+		if err := rows.Scan(&idx, &name, &salt, &body); err != nil {
+			return err
+		}
+		if err := f(idx, readSection{word(name), salt, body}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func between(column string, start, end int64) string {
+	return column + " >= " + strconv.FormatInt(start, 10) + " AND " + column + " < " + strconv.FormatInt(end, 10)
+}
