@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +19,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/ngrok/sqlmw"
 
+	"github.com/sqlwitness/sqlwitness/alert"
 	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/audit/anchor"
+	"github.com/sqlwitness/sqlwitness/dashboard"
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/eventlog"
 	"github.com/sqlwitness/sqlwitness/migrator"
@@ -28,8 +33,16 @@ import (
 // to stderr as JSON, and migrations are audited in the database that they
 // migrate, as far as its role may.
 type Config struct {
+	// Alert says what is an alert and who is told. The zero value has every rule
+	// and tells the log alone.
+	Alert alert.Config
+
 	// Audit says how migrations are recorded. Defaults to audit.BestEffort.
 	Audit audit.Config
+
+	// Dashboard says who may look at the page. The zero value serves clients on the
+	// same machine.
+	Dashboard dashboard.Config
 
 	// Database overrides the database's name in events and metrics. Defaults to
 	// the one in the DSN.
@@ -61,6 +74,17 @@ type Config struct {
 	// dropped and counted when the queue is full.
 	LogOutput io.Writer
 
+	// NoProbe keeps the witness from looking at the server through a connection of
+	// its own while a migration runs: blockers, queues and progress then stay
+	// unknown. Defaults to false.
+	NoProbe bool
+
+	// PushURL is where the metrics are sent at the end of each run and at Close, for
+	// jobs that are gone before a scrape: VictoriaMetrics'
+	// /api/v1/import/prometheus or a Pushgateway's /metrics/job/NAME. It never
+	// shows in a log or an error. Defaults to "", nowhere.
+	PushURL string
+
 	// Sinks get every event besides the log and the metrics.
 	Sinks []event.Sink
 
@@ -82,6 +106,11 @@ type Config struct {
 	// System overrides the database system (OpenTelemetry db.system.name).
 	// Defaults to what the parent driver's package tells.
 	System string
+
+	// Textfile is a file, ending in .prom, that is replaced with the metrics at the
+	// end of each run and at Close, for node_exporter's textfile collector. Defaults
+	// to "", none.
+	Textfile string
 
 	// TextCache bounds how many distinct SQL texts each connector remembers.
 	// Defaults to 4096; at least 16.
@@ -119,6 +148,12 @@ func (c Config) complete() (Config, error) {
 			return c, &Error{Op: "configuration: Migrations", Err: err}
 		}
 	}
+	if c.Textfile != "" && filepath.Ext(c.Textfile) != ".prom" {
+		return c, &Error{Op: "configuration: Textfile", Err: fmt.Errorf("%q does not end in .prom", c.Textfile), Hint: "node_exporter reads no other files"}
+	}
+	if u, err := url.Parse(c.PushURL); c.PushURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return c, &Error{Op: "configuration: PushURL", Err: errors.New("it is no http or https URL"), Hint: `use one such as "http://pushgateway:9091/metrics/job/migrate"`}
+	}
 	for i, in := range c.Interceptors {
 		if in == nil {
 			return c, &Error{Op: "configuration: Interceptors", Err: fmt.Errorf("number %d is nil", i)}
@@ -154,13 +189,25 @@ type file struct {
 		Other time.Duration `yaml:"other"`
 	} `yaml:"slow"`
 	Audit struct {
-		Mode   string `yaml:"mode"`
-		Spool  string `yaml:"spool"`
-		Actor  string `yaml:"actor"`
-		Ticket string `yaml:"ticket"`
-		Reason string `yaml:"reason"`
+		Mode          string `yaml:"mode"`
+		Spool         string `yaml:"spool"`
+		Actor         string `yaml:"actor"`
+		Ticket        string `yaml:"ticket"`
+		Reason        string `yaml:"reason"`
+		Key           string `yaml:"key"`
+		AnchorFile    string `yaml:"anchor_file"`
+		AnchorWebhook string `yaml:"anchor_webhook"`
 	} `yaml:"audit"`
-	TextCache int `yaml:"text_cache"`
+	Dashboard struct {
+		Hosts  []string `yaml:"hosts"`
+		Token  string   `yaml:"token"`
+		Public bool     `yaml:"public"`
+	} `yaml:"dashboard"`
+	Alert     alert.Config `yaml:"alerts"`
+	NoProbe   bool         `yaml:"no_probe"`
+	PushURL   string       `yaml:"push_url"`
+	Textfile  string       `yaml:"textfile"`
+	TextCache int          `yaml:"text_cache"`
 }
 
 // ConfigFromEnvironment reads the configuration of the default witness: the
@@ -173,14 +220,22 @@ type file struct {
 //	SQLWITNESS_MIGRATIONS    folder of the migrations' files, to name one that failed
 //	SQLWITNESS_LOG_LEVEL     debug, info, warn, error or off
 //	SQLWITNESS_LOG_OUTPUT    stderr, stdout or the path of a file to append to
+//	SQLWITNESS_PUSH_URL, SQLWITNESS_TEXTFILE
+//	                         where the metrics go at the end of each run
 //	SQLWITNESS_SLOW_READ     threshold of the slow log, such as 200ms; -1s turns it off;
 //	                         also _WRITE, _DDL, _LOCK and _OTHER
 //	SQLWITNESS_AUDIT         best-effort, strict or off
 //	SQLWITNESS_AUDIT_SPOOL   file for entries that the database did not take
+//	SQLWITNESS_AUDIT_KEY     key that signs the audit log's checkpoints, or its file
+//	SQLWITNESS_AUDIT_ANCHOR_FILE, SQLWITNESS_AUDIT_ANCHOR_WEBHOOK
+//	                         where the checkpoints are kept outside the database
+//	SQLWITNESS_DASHBOARD_TOKEN
+//	                         bearer token that the page asks for
 //	SQLWITNESS_ACTOR, SQLWITNESS_TICKET, SQLWITNESS_REASON
 //	                         who migrates and why, as claimed in the audit trail
 //	SQLWITNESS_FLUSH_ON_SIGNAL
 //	                         true writes out what is queued at SIGINT and SIGTERM
+//	SQLWITNESS_NO_PROBE      true keeps it from looking at the server by a connection of its own
 //	SQLWITNESS_SQL_COMMENT   true appends the caller's ids to the texts sent to the server
 //	SQLWITNESS_TEXT_CACHE    distinct SQL texts to remember
 //
@@ -202,10 +257,13 @@ func configFrom(getenv func(string) string) (Config, error) {
 	e := environment{getenv: getenv}
 	e.boolean("SQLWITNESS_DISABLED", &f.Disabled)
 	e.boolean("SQLWITNESS_SQL_COMMENT", &f.SQLComment)
+	e.boolean("SQLWITNESS_NO_PROBE", &f.NoProbe)
 	e.boolean("SQLWITNESS_FLUSH_ON_SIGNAL", &f.FlushOnSignal)
 	e.text("SQLWITNESS_LISTEN", &f.Listen)
 	e.text("SQLWITNESS_DATABASE", &f.Database)
 	e.text("SQLWITNESS_MIGRATIONS", &f.Migrations)
+	e.text("SQLWITNESS_PUSH_URL", &f.PushURL)
+	e.text("SQLWITNESS_TEXTFILE", &f.Textfile)
 	e.text("SQLWITNESS_LOG_LEVEL", &f.Log.Level)
 	e.text("SQLWITNESS_LOG_OUTPUT", &f.Log.Output)
 	e.duration("SQLWITNESS_SLOW_READ", &f.Slow.Read)
@@ -215,6 +273,10 @@ func configFrom(getenv func(string) string) (Config, error) {
 	e.duration("SQLWITNESS_SLOW_OTHER", &f.Slow.Other)
 	e.text("SQLWITNESS_AUDIT", &f.Audit.Mode)
 	e.text("SQLWITNESS_AUDIT_SPOOL", &f.Audit.Spool)
+	e.text("SQLWITNESS_AUDIT_KEY", &f.Audit.Key)
+	e.text("SQLWITNESS_AUDIT_ANCHOR_FILE", &f.Audit.AnchorFile)
+	e.text("SQLWITNESS_AUDIT_ANCHOR_WEBHOOK", &f.Audit.AnchorWebhook)
+	e.text("SQLWITNESS_DASHBOARD_TOKEN", &f.Dashboard.Token)
 	e.text("SQLWITNESS_ACTOR", &f.Audit.Actor)
 	e.text("SQLWITNESS_TICKET", &f.Audit.Ticket)
 	e.text("SQLWITNESS_REASON", &f.Audit.Reason)
@@ -227,15 +289,31 @@ func configFrom(getenv func(string) string) (Config, error) {
 
 func (f file) config() (Config, error) {
 	cfg := Config{
+		Alert:         f.Alert,
 		Audit:         audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Dashboard:     dashboard.Config{Hosts: f.Dashboard.Hosts, Token: f.Dashboard.Token, Public: f.Dashboard.Public},
 		Database:      f.Database,
 		Disabled:      f.Disabled,
+		FlushOnSignal: f.FlushOnSignal,
 		Listen:        f.Listen,
 		LogLevel:      f.Log.Level,
-		Slow:          eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
+		NoProbe:       f.NoProbe,
+		PushURL:       f.PushURL,
 		SQLComment:    f.SQLComment,
-		FlushOnSignal: f.FlushOnSignal,
+		Slow:          eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
 		TextCache:     f.TextCache,
+		Textfile:      f.Textfile,
+	}
+	cfg.Audit.Key = audit.Key(f.Audit.Key)
+	if f.Audit.AnchorFile != "" {
+		cfg.Audit.Anchors = append(cfg.Audit.Anchors, anchor.NewFile(f.Audit.AnchorFile))
+	}
+	if f.Audit.AnchorWebhook != "" {
+		hook, err := anchor.NewWebhook(f.Audit.AnchorWebhook, nil, nil)
+		if err != nil {
+			return cfg, &Error{Op: "configuration: audit anchor webhook", Err: err}
+		}
+		cfg.Audit.Anchors = append(cfg.Audit.Anchors, hook)
 	}
 	if f.Migrations != "" {
 		cfg.Migrations = os.DirFS(f.Migrations)

@@ -40,7 +40,7 @@ func TestImpact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &effects{}
 		var log strings.Builder
-		w, err := New(Config{LogOutput: &log, Sinks: []event.Sink{seen}, Audit: audit.Config{Mode: audit.Off}, System: "postgresql", Database: "shop"})
+		w, err := New(Config{LogOutput: &log, Sinks: []event.Sink{seen}, Audit: audit.Config{Mode: audit.Off}, System: "postgresql", Database: "shop", NoProbe: true})
 		if err != nil {
 			t.Fatal(err)
 		}

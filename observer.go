@@ -3,30 +3,60 @@ package sqlwitness
 import (
 	"context"
 	"database/sql/driver"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/probe"
+	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
-// view is how the server is seen from a second connection: a probe.Probe.
+// view is how the server is seen from a second connection: a *probe.Probe.
 type view interface {
-	// Session asks a connection for the server's id of its session.
 	Session(ctx context.Context, conn driver.Conn) (int64, error)
-	// Look sees the sessions and those around them.
 	Look(ctx context.Context, sessions []int64) (map[int64]*event.Picture, error)
+	Baseline(ctx context.Context) (probe.Baseline, error)
+	Residue(ctx context.Context, before probe.Baseline, sessions []int64, ended time.Time) ([]event.Finding, error)
+	Close() error
 }
 
-// observer takes pictures of one connector's sessions for the watcher, one at a
-// time and on a goroutine of its own: a server that does not answer keeps the
-// watcher from nothing.
+// observer looks at the server for one connector, on goroutines of its own: a
+// server that does not answer keeps neither a statement nor the watcher.
 type observer struct {
 	view view
-	busy atomic.Bool
+	busy atomic.Bool // a picture is being taken
+
+	background sync.WaitGroup
+	mu         sync.Mutex
+	ended      bool
+	baseline   chan probe.Baseline // of the run that is open; nil before its first migration
+	sessions   map[int64]struct{}  // of the run
 }
 
-// pictureLimit bounds how long a picture may take.
-const pictureLimit = 2 * time.Second
+const (
+	pictureLimit = 2 * time.Second
+	// residueWait is how long the end of a connector waits for the look at what
+	// its last run has left behind.
+	residueWait = 500 * time.Millisecond
+)
+
+// newObserver makes the observer of a connector; nil where there is nothing to
+// see, or nobody wants to.
+func (w *Witness) newObserver(c *connector) *observer {
+	if w.cfg.NoProbe {
+		return nil
+	}
+	p := probe.Open(c.db, c.parent.Connect, probe.Deps{
+		Now:     time.Now,
+		Redact:  func(sql string) string { return sqltext.Analyze(sql, c.dialect).Redacted },
+		Trouble: w.trouble,
+	})
+	if !p.Supported() {
+		return nil
+	}
+	return &observer{view: p}
+}
 
 // photograph asks for a picture of those of the flights that somebody may queue
 // behind, and reports whether one is on its way: developed then tells of them.
@@ -48,7 +78,7 @@ func (c *connector) photograph(due []*sighting, developed chan<- pictures) bool 
 		o.busy.Store(false)
 		return false
 	}
-	go func() {
+	begun := o.begin(func() {
 		defer o.busy.Store(false)
 		defer c.w.contain("probe")
 		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
@@ -58,7 +88,21 @@ func (c *connector) photograph(due []*sighting, developed chan<- pictures) bool 
 		case developed <- p:
 		default:
 		}
-	}()
+	})
+	if !begun {
+		o.busy.Store(false)
+	}
+	return begun
+}
+
+// begin runs f on a goroutine, unless the observer has ended.
+func (o *observer) begin(f func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return false
+	}
+	o.background.Go(f)
 	return true
 }
 
@@ -66,15 +110,19 @@ func (c *connector) photograph(due []*sighting, developed chan<- pictures) bool 
 // statement of a run or of a lock, outside any transaction, where one more query
 // changes nothing.
 func (c *conn) identify(ctx context.Context, t *text) {
-	if c.session.asked || c.connector.observer == nil || c.inTx || c.open > 0 || t != nil && t.tx() {
+	o := c.connector.observer
+	if o == nil || c.inTx || c.open > 0 || t != nil && t.tx() {
 		return
 	}
-	c.session.asked = true
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutLimit)
-	defer cancel()
-	if id, err := c.connector.observer.view.Session(ctx, c.parent); err == nil {
-		c.session.id.Store(id)
+	if !c.session.asked {
+		c.session.asked = true
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutLimit)
+		defer cancel()
+		if id, err := o.view.Session(ctx, c.parent); err == nil {
+			c.session.id.Store(id)
+		}
 	}
+	o.noted(c.session.id.Load())
 }
 
 // mayIdentify is identify before a transaction of a run.
@@ -83,4 +131,94 @@ func (c *conn) mayIdentify(ctx context.Context) {
 		defer c.connector.w.contain("probe")
 		c.identify(ctx, nil)
 	}
+}
+
+// noted keeps a session as one of the run's.
+func (o *observer) noted(id int64) {
+	if id == 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.sessions == nil {
+		o.sessions = map[int64]struct{}{}
+	}
+	o.sessions[id] = struct{}{}
+}
+
+// migrates notes, at the start of a run's first migration, what lies about that
+// the run is not to be blamed for.
+func (o *observer) migrates() {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	begun := o.baseline != nil
+	baseline := make(chan probe.Baseline, 1)
+	if !begun {
+		o.baseline = baseline
+	}
+	o.mu.Unlock()
+	if begun {
+		return
+	}
+	o.begin(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
+		defer cancel()
+		before, _ := o.view.Baseline(ctx) // where there is none, no index is blamed on anybody
+		baseline <- before
+	})
+}
+
+// ran looks, at the end of a run that migrated, for what it has left behind.
+func (o *observer) ran(r *event.Run, found func(event.Finding)) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	baseline, sessions := o.baseline, o.sessions
+	o.baseline, o.sessions = nil, nil
+	o.mu.Unlock()
+	if baseline == nil {
+		return
+	}
+	ids := make([]int64, 0, len(sessions))
+	for id := range sessions {
+		ids = append(ids, id)
+	}
+	ended := r.Start.Add(r.Duration)
+	o.begin(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
+		defer cancel()
+		select {
+		case before := <-baseline:
+			findings, _ := o.view.Residue(ctx, before, ids, ended)
+			for _, f := range findings {
+				f.Trace = r.Trace
+				found(f)
+			}
+		case <-ctx.Done():
+		}
+	})
+}
+
+// close ends the observer, after it has looked at what the last run has left
+// behind, if that does not take long.
+func (o *observer) close() {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	o.ended = true
+	o.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		o.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(residueWait):
+	}
+	_ = o.view.Close() // ends what is still under way
 }

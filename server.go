@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// Handler serves the metrics at /metrics in the Prometheus text format, and at
-// / what is there.
+// Handler serves the metrics at /metrics in the Prometheus text format, and at /
+// the page with what it needs, see [dashboard.Dashboard]. The page serves clients
+// on the same machine alone, unless Config.Dashboard says otherwise; the metrics
+// serve all.
 func (w *Witness) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(out http.ResponseWriter, _ *http.Request) {
 		out.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		w.WritePrometheus(out)
 	})
-	mux.HandleFunc("GET /{$}", func(out http.ResponseWriter, _ *http.Request) {
-		out.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = out.Write([]byte("sqlwitness " + Version() + "\n\n/metrics  Prometheus text format\n"))
-	})
+	mux.Handle("/", w.page.Handler())
 	return mux
 }
 

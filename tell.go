@@ -25,6 +25,9 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			c.summed(run)
 			c.w.each(func(s event.Sink) { s.Run(run) })
 			c.impactOf(run)
+			if run.Finished {
+				c.observer.ran(run, c.found)
+			}
 			if cold := c.start.ran(run, c.w.base); cold != nil {
 				c.w.each(func(s event.Sink) { s.ColdStart(cold) })
 			}
@@ -37,6 +40,7 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 		c.start.migrated(m)
 		switch {
 		case m.Outcome == "":
+			c.observer.migrates()
 			if err := c.audit.Intent(ctx, m, ran); err != nil {
 				refuse = &Error{Op: "audit", Err: err, Hint: "the migration was not started: audit.Strict refuses what it cannot record"}
 			}
@@ -70,6 +74,12 @@ func (c *conn) tellAfter(ctx context.Context, changes []migrator.Change) {
 	for _, ch := range now {
 		c.askTimeouts = c.askTimeouts || ch.Run != nil && !ch.Run.Finished
 	}
+}
+
+// found passes on a finding.
+func (c *connector) found(f event.Finding) {
+	defer c.w.contain("probe")
+	c.w.each(func(s event.Sink) { s.Finding(&f) })
 }
 
 func hasEnded(ch migrator.Change) bool {

@@ -18,8 +18,9 @@ type watcher struct {
 	on       atomic.Bool
 	pictures chan pictures // from the probes; what comes too late is dropped
 	closed   chan struct{}
-	close    func()
+	shut     func()
 
+	mu   sync.Mutex           // held by a round; Close makes the last one
 	seen map[uint64]*sighting // by connection
 }
 
@@ -58,7 +59,13 @@ const (
 
 func newWatcher(w *Witness) *watcher {
 	closed := make(chan struct{})
-	return &watcher{w: w, pictures: make(chan pictures, 16), closed: closed, close: sync.OnceFunc(func() { close(closed) })}
+	return &watcher{w: w, pictures: make(chan pictures, 16), closed: closed, shut: sync.OnceFunc(func() { close(closed) }), seen: map[uint64]*sighting{}}
+}
+
+// close ends the watcher after one more round: what has ended is told of.
+func (w *watcher) close() {
+	w.shut()
+	w.contained(func() { w.round() })
 }
 
 // wake starts the watcher. It is called for every statement that finds it off.
@@ -69,7 +76,6 @@ func (w *watcher) wake() {
 }
 
 func (w *watcher) run() {
-	w.seen = map[uint64]*sighting{}
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
 	for quiet := 0; ; {
@@ -106,6 +112,8 @@ func (w *watcher) contained(f func()) {
 
 // round reads the flights once, and reports whether there are any.
 func (w *watcher) round() (some bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	now := w.w.now()
 	flights := w.flights()
 	present := map[uint64]bool{}
@@ -123,7 +131,7 @@ func (w *watcher) round() (some bool) {
 		}
 		s.lock = f.lock
 		if age := time.Duration(now - s.start); age >= s.next {
-			s.next = nextLook(age, s.text != nil && s.text.concurrently())
+			s.next = age + s.pause(age)
 			due[f.connector] = append(due[f.connector], s)
 		}
 	}
@@ -145,6 +153,8 @@ func (w *watcher) round() (some bool) {
 
 // developed tells of what a probe has brought, as far as it is still in flight.
 func (w *watcher) developed(p pictures) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	now := w.w.now()
 	for _, f := range p.of {
 		s := w.seen[f.conn.id]
@@ -262,18 +272,23 @@ func (w *watcher) statements() (n int, oldest time.Duration) {
 
 const (
 	firstLook = 250 * time.Millisecond
-	slowLook  = 2 * time.Second
 	fastLook  = 500 * time.Millisecond
+	heldLook  = time.Second
+	slowLook  = 2 * time.Second
 )
 
-// nextLook is the age at which a flight of an age is looked at again: at twice
-// the age, but after 2 s at the latest, and after 500 ms while an index is built
-// concurrently, because a deadlock of that with a waiting replica is resolved by
-// the server within a second.
-func nextLook(age time.Duration, concurrently bool) time.Duration {
-	pause := min(age, slowLook)
-	if concurrently {
-		pause = min(age, fastLook)
+// pause is how long after a look the next one is due: as long as the flight was
+// old, but 2 s at most; 1 s where it holds tables, so that a queue behind it is
+// seen within its first second; 500 ms while there is one, or while an index is
+// built concurrently, because a deadlock of that with a waiting replica is
+// resolved by the server within a second.
+func (s *sighting) pause(age time.Duration) time.Duration {
+	limit := slowLook
+	switch p := s.last; {
+	case s.text != nil && s.text.concurrently(), p != nil && (p.Queue > p.QueueMigrator || p.Session.Wait != nil):
+		limit = fastLook
+	case s.text != nil && s.text.locksTables():
+		limit = heldLook
 	}
-	return age + pause
+	return min(age, limit)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/internal/fakedb"
+	"github.com/sqlwitness/sqlwitness/probe"
 )
 
 // looks is a sink that keeps looks.
@@ -65,7 +66,7 @@ type watched struct {
 func newWatched(t *testing.T, v view) *watched {
 	t.Helper()
 	k := &watched{fake: fakedb.New(fakedb.Full()), looks: &looks{}, log: &strings.Builder{}}
-	w, err := New(Config{LogOutput: k.log, Sinks: []event.Sink{k.looks}, Audit: audit.Config{Mode: audit.Off}, System: "postgresql"})
+	w, err := New(Config{LogOutput: k.log, Sinks: []event.Sink{k.looks}, Audit: audit.Config{Mode: audit.Off}, System: "postgresql", NoProbe: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestLooks(t *testing.T) {
 		end := k.hang("ALTER TABLE orders ADD note text")
 		time.Sleep(7100 * time.Millisecond)
 		synctest.Wait()
-		if got, want := k.looks.take(), "250ms, 500ms, 1s, 2s, 4s, 6s"; got != want {
+		if got, want := k.looks.take(), "250ms, 500ms, 1s, 2s, 3s, 4s, 5s, 6s, 7s"; got != want {
 			t.Errorf("looks at %s, want %s", got, want)
 		}
 		var metrics strings.Builder
@@ -146,8 +147,9 @@ func TestLooksWhileConcurrently(t *testing.T) {
 
 // fakeView is a server as told.
 type fakeView struct {
-	session int64
-	look    func(ctx context.Context) (*event.Picture, error)
+	*probe.Probe // nil: sees nothing else
+	session      int64
+	look         func(ctx context.Context) (*event.Picture, error)
 }
 
 func (v fakeView) Session(context.Context, driver.Conn) (int64, error) { return v.session, nil }
@@ -164,11 +166,11 @@ func TestLooksWithPicture(t *testing.T) {
 		want string
 	}{
 		{"as it comes", func(context.Context) (*event.Picture, error) { return &event.Picture{Queue: 3}, nil },
-			"250ms/3, 500ms/3, 1s/3, 2s/3"},
+			"250ms/3, 500ms/3, 1s/3, 1.5s/3, 2s/3"},
 		{"slow", func(context.Context) (*event.Picture, error) {
 			time.Sleep(300 * time.Millisecond)
 			return &event.Picture{Queue: 4}, nil
-		}, "500ms, 550ms/4, 1.3s/4, 2.3s/4"},
+		}, "500ms, 550ms/4, 1.3s/4, 1.8s/4, 2.3s/4"},
 		{"failing", func(context.Context) (*event.Picture, error) { return nil, errors.New("no") },
 			"250ms, 500ms, 1s, 2s"},
 		{"hanging", func(ctx context.Context) (*event.Picture, error) { <-ctx.Done(); return nil, ctx.Err() },
@@ -176,7 +178,7 @@ func TestLooksWithPicture(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newWatched(t, fakeView{4711, c.view})
+				k := newWatched(t, fakeView{session: 4711, look: c.view})
 				end := k.hang("ALTER TABLE orders ADD note text")
 				time.Sleep(2400 * time.Millisecond)
 				synctest.Wait()
@@ -267,7 +269,7 @@ func TestWatcherOutlivesHangingLog(t *testing.T) {
 		end := k.hang("ALTER TABLE orders ADD note text")
 		time.Sleep(4100 * time.Millisecond)
 		synctest.Wait()
-		if got, want := sink.take(), "250ms, 500ms, 1s, 2s, 4s"; got != want {
+		if got, want := sink.take(), "250ms, 500ms, 1s, 2s, 3s, 4s"; got != want {
 			t.Errorf("looks at %s, want %s", got, want)
 		}
 		end()

@@ -15,7 +15,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sqlwitness/sqlwitness/alert"
 	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/dashboard"
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/eventlog"
 	"github.com/sqlwitness/sqlwitness/metrics"
@@ -27,18 +29,24 @@ import (
 // New; it is safe for concurrent use. Programs that import a package under
 // drivers/ have one already, see Default.
 type Witness struct {
-	cfg     Config
-	base    time.Time // the zero of its clock; no reading is zero
-	log     *eventlog.Log
-	metrics *metrics.Set
-	sinks   []event.Sink
-	server  *server // nil unless Config.Listen is set
-	connID  atomic.Uint64
-	watcher *watcher
-	deaf    func() // ends the waiting for signals; nil unless Config.FlushOnSignal
+	cfg       Config
+	base      time.Time // the zero of its clock; no reading is zero
+	log       *eventlog.Log
+	metrics   *metrics.Set
+	alerts    *alert.Engine
+	page      *dashboard.Dashboard
+	publisher *publisher // nil unless Config.PushURL or Textfile is set
+	sinks     []event.Sink
+	server    *server // nil unless Config.Listen is set
+	connID    atomic.Uint64
+	watcher   *watcher
+	deaf      func() // ends the waiting for signals; nil unless Config.FlushOnSignal
+
+	background sync.WaitGroup // what is recorded off the statements' path
 
 	mu         sync.Mutex
 	connectors map[*connector]struct{}
+	dropped    map[alert.Drop]uint64                   // messages that the metrics have
 	steady     map[event.Database]metrics.Distribution // at the end of the last impact
 }
 
@@ -49,13 +57,24 @@ func New(cfg Config) (*Witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{}, steady: map[event.Database]metrics.Distribution{}}
+	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{},
+		dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
-	w.sinks = append([]event.Sink{w.log, w.metrics}, cfg.Sinks...)
+	if w.alerts, err = w.newAlerts(); err != nil {
+		return nil, err
+	}
+	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Audit: w.auditStatus, Verify: w.verifyAudit})
+	w.sinks = []event.Sink{w.log, w.metrics, w.alerts, w.page}
+	if w.publisher = w.newPublisher(); w.publisher != nil {
+		w.sinks = append(w.sinks, w.publisher)
+	}
+	w.sinks = append(w.sinks, cfg.Sinks...)
 	w.metrics.StatementsInFlight(func() int { n, _ := w.watcher.statements(); return n })
 	w.metrics.OldestStatement(func() time.Duration { _, age := w.watcher.statements(); return age })
+	w.metrics.AuditLag(w.auditLag(func(s audit.Stats) time.Duration { return s.SealLag }), w.auditLag(func(s audit.Stats) time.Duration { return s.AnchorLag }))
+	w.metrics.Dropped("alert", func() uint64 { return w.alerts.Stats().Lost })
 	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
 	if cfg.Listen != "" && !cfg.Disabled {
 		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
@@ -95,6 +114,7 @@ func RegisterDefault(name string, parent driver.Driver) {
 // WritePrometheus writes the metrics in the Prometheus text format.
 func (w *Witness) WritePrometheus(out io.Writer) {
 	w.collect()
+	w.collectAlerts()
 	w.metrics.WritePrometheus(out)
 }
 
@@ -109,6 +129,29 @@ func (w *Witness) collect() {
 		}
 		c.mu.Unlock()
 		c.collectAudit()
+	}
+}
+
+// collectAlerts adds to the metrics what the alerts' channels have dropped since
+// the last time.
+func (w *Witness) collectAlerts() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for d, n := range w.alerts.Stats().Dropped {
+		w.metrics.AlertsDropped(d.Channel, d.Reason, n-w.dropped[d])
+		w.dropped[d] = n
+	}
+}
+
+// auditLag is the longest that something waits on any connector.
+func (w *Witness) auditLag(of func(audit.Stats) time.Duration) func() time.Duration {
+	return func() (lag time.Duration) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for c := range w.connectors {
+			lag = max(lag, of(c.audit.Stats()))
+		}
+		return lag
 	}
 }
 
@@ -132,16 +175,22 @@ func (w *Witness) Close(ctx context.Context) error {
 	w.mu.Lock()
 	connectors := slices.Collect(maps.Keys(w.connectors))
 	w.mu.Unlock()
-	var errs []error
-	for _, c := range connectors {
-		errs = append(errs, c.close(ctx))
-		c.impactOver()
-	}
-	w.watcher.close()
 	if w.deaf != nil {
 		w.deaf()
 	}
-	errs = append(errs, w.server.close(ctx), w.log.Close(ctx))
+	// In the order in which they tell each other.
+	for _, c := range connectors {
+		c.flush(ctx)
+		c.impactOver()
+		c.observer.close()
+	}
+	w.watcher.close()
+	errs := []error{w.alerts.Close(ctx), w.settle(ctx)}
+	for _, c := range connectors {
+		errs = append(errs, c.audit.Close(ctx))
+	}
+	w.page.Close()
+	errs = append(errs, w.publisher.close(ctx), w.server.close(ctx), w.log.Close(ctx))
 	return errors.Join(errs...)
 }
 
@@ -172,9 +221,9 @@ func (w *Witness) connector(parent driver.Connector, d *wrappedDriver, db event.
 	c.prepared = w.metrics.CacheMisses(metrics.CachePrepared)
 	misses := w.metrics.CacheMisses(metrics.CacheStatementClass)
 	c.texts = newTextCache(w.cfg.TextCache, c.analyse, misses.Inc)
+	c.observer = w.newObserver(c)
 	c.tracker = migrator.New(migrator.Config{Database: db, Files: w.files(c.dialect), NewID: newID, Now: time.Now})
-	// complete has opened a store with this configuration, so there is no error.
-	c.audit, _ = audit.Open(w.cfg.Audit, db, parent.Connect, audit.Deps{Library: Version(), InMemory: inMemory, Report: c.auditTrouble})
+	c.openAudit(inMemory)
 	w.mu.Lock()
 	w.connectors[c] = struct{}{}
 	w.mu.Unlock()
@@ -216,12 +265,6 @@ func (w *Witness) contain(component string) {
 	w.log.Panic(component, cause, debug.Stack())
 }
 
-// auditTrouble passes on what keeps the audit trail from being written.
-func (c *connector) auditTrouble(t audit.Trouble) {
-	c.w.trouble(event.Trouble{Database: c.db, Part: "audit", Kind: string(t.Kind), Message: t.Message, Hint: t.Hint,
-		Fallback: t.Spool, ErrorClass: t.Class, SQLState: t.SQLState})
-}
-
 // trouble tells of a part of the witness that cannot do its work.
 func (w *Witness) trouble(t event.Trouble) {
 	if t.At.IsZero() {
@@ -239,16 +282,34 @@ func (c *connector) connected(start int64, err error) {
 	}
 }
 
-// close ends what is open on the connector.
-func (c *connector) close(ctx context.Context) error {
+// settle waits for what is recorded in the background.
+func (w *Witness) settle(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		w.background.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// flush ends what is open on the connector: a migration in the middle as
+// interrupted.
+func (c *connector) flush(ctx context.Context) {
 	defer c.w.contain("migrator")
 	_ = c.tell(ctx, c.tracker.Flush(), false)
-	return c.audit.Close(ctx)
 }
 
 // ended is told that the DB is closed: no connection is left.
 func (c *connector) ended() {
-	_ = c.close(context.Background())
+	ctx := context.Background()
+	c.flush(ctx)
+	c.observer.close()
+	_ = c.audit.Close(ctx)
 	c.w.mu.Lock()
 	c.collectAudit()
 	delete(c.w.connectors, c)

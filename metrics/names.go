@@ -48,6 +48,9 @@ const (
 	victimSeconds       = "sqlwitness_victim_seconds_total"
 	findingsTotal       = "sqlwitness_findings_total"
 	alertsTotal         = "sqlwitness_alerts_total"
+	alertsDropped       = "sqlwitness_alerts_dropped_total"
+	auditSealLag        = "sqlwitness_audit_seal_lag_seconds"
+	auditAnchorLag      = "sqlwitness_audit_anchor_lag_seconds"
 	coldStart           = "sqlwitness_cold_start_seconds"
 	buildInfo           = "sqlwitness_build_info"
 )
@@ -116,6 +119,12 @@ func Families() []Family {
 			"What runs left behind and what happened outside of any run, by kind."},
 		{alertsTotal, KindCounter, []string{"rule", "severity", "state"},
 			"Changes of the state of alerts: firing, resolved, suppressed, flapping."},
+		{alertsDropped, KindCounter, []string{"channel", "reason"},
+			"Messages about alerts that a channel did not get: queue_full, rejected, unreachable, closed."},
+		{auditSealLag, KindGauge, nil,
+			"Age of the oldest audit entry that has no place in the tree yet; 0 if all have one."},
+		{auditAnchorLag, KindGauge, nil,
+			"Age of the oldest checkpoint that some anchor has not taken yet; until then what it covers can be cut off unseen."},
 		{coldStart, KindGauge, []string{"stage"},
 			"What the time went to until the process's first run was over: connect, lock, check, apply, and total from the making of the witness."},
 		{buildInfo, KindGauge, []string{"version", "goversion"},

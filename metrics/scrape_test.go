@@ -88,6 +88,8 @@ func full(t testing.TB) *Set {
 	s.Lock(&event.Lock{Stage: event.LockAnomaly, Kind: "advisory", Anomaly: "unlock_refused"})
 	s.Migration(&event.Migration{Tool: "goose", Direction: event.Up, Outcome: event.Failed, Duration: time.Second, ErrorClass: event.ClassLockTimeout})
 	s.Run(&event.Run{Tool: "goose", Finished: true, Outcome: "failed"})
+	s.AlertsDropped("chat", "queue_full", 1)
+	s.AuditLag(func() time.Duration { return 0 }, func() time.Duration { return time.Second })
 	s.ColdStart(&event.ColdStart{Total: time.Second})
 	s.Finding(&event.Finding{Kind: "invalid_index"})
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})

@@ -150,6 +150,11 @@ func (s *Set) AuditEntries(place string, n uint64) {
 	s.family(auditEntries).counter(place).AddInt64(int64(n))
 }
 
+// AlertsDropped counts messages that a channel did not get.
+func (s *Set) AlertsDropped(channel, reason string, n uint64) {
+	s.family(alertsDropped).counter(channel, reason).AddInt64(int64(n))
+}
+
 // The following take callbacks that a scrape calls. They must be safe for
 // concurrent use and must not block; a later callback for the same series takes
 // the place of an earlier one.
@@ -163,6 +168,13 @@ func (s *Set) StatementsInFlight(f func() int) {
 // where there is none.
 func (s *Set) OldestStatement(f func() time.Duration) {
 	s.family(oldestStatement).callback(func() float64 { return f().Seconds() })
+}
+
+// AuditLag exposes how long audit entries wait for their place in the tree, and
+// checkpoints for their anchors.
+func (s *Set) AuditLag(seal, anchor func() time.Duration) {
+	s.family(auditSealLag).callback(func() float64 { return seal().Seconds() })
+	s.family(auditAnchorLag).callback(func() float64 { return anchor().Seconds() })
 }
 
 // Dropped exposes the number of events that a sink has dropped, which must not

@@ -1,0 +1,56 @@
+package sqlwitness
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sqlwitness/sqlwitness/alert"
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// newAlerts starts the engine that makes alerts of what is seen. What it has to
+// say goes to every sink, the engine itself excepted by the kind of event.
+func (w *Witness) newAlerts() (*alert.Engine, error) {
+	e, err := alert.New(w.cfg.Alert, alert.Deps{
+		Notify:      func(a *event.Alert) { w.each(func(s event.Sink) { s.Alert(a) }) },
+		Trouble:     func(t *event.Trouble) { w.trouble(*t) },
+		Suppression: w.suppression,
+	})
+	if err != nil {
+		return nil, &Error{Op: "configuration: Alert", Err: err}
+	}
+	return e, nil
+}
+
+// suppression logs the life of a known issue.
+func (w *Witness) suppression(s alert.SuppressionEvent) {
+	var tr event.Trace
+	var db event.Database
+	if s.Alert != nil {
+		tr, db = s.Alert.Trace, s.Alert.Database
+	}
+	w.log.Line("info", "alert.suppression", tr, db, func(e *zerolog.Event) {
+		e.Str("kind", s.Kind).Str("id", s.Suppression.ID).Str("reason", s.Suppression.Reason).Str("created_by", s.Suppression.Creator).
+			Str("until", s.Suppression.Expires.UTC().Format(time.RFC3339)).Int("hits", s.Hits)
+	})
+	w.auditSuppression(s, db)
+}
+
+// auditSuppression records what was made of known issues: in the trail of the
+// alert's database, or of each. It takes its time on a goroutine, for which
+// Close waits.
+func (w *Witness) auditSuppression(s alert.SuppressionEvent, db event.Database) {
+	facts := map[string]any{"suppression": s.Suppression.ID, "match": s.Suppression.Match, "until": s.Suppression.Expires.UTC().Format(time.RFC3339),
+		"ticket": s.Suppression.Ticket, "hits": s.Hits}
+	for _, c := range w.audited() {
+		if s.Alert != nil && c.db != db {
+			continue
+		}
+		w.background.Go(func() {
+			defer w.contain("audit")
+			_ = c.audit.Note(context.Background(), "suppression."+s.Kind, facts) // it reports its own trouble
+		})
+	}
+}

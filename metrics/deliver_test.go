@@ -1,0 +1,78 @@
+package metrics
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTextfile(t *testing.T) {
+	s := full(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sqlwitness.prom")
+	for range 2 {
+		if err := WriteTextfile(path, s.WritePrometheus); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), migrationsTotal) {
+		t.Errorf("%v: %.100s", err, text)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("node_exporter may not read it: %v", info.Mode())
+	}
+	for _, bad := range []string{filepath.Join(dir, "sqlwitness.txt"), filepath.Join(dir, "none", "a.prom")} {
+		if err := WriteTextfile(bad, s.WritePrometheus); err == nil {
+			t.Errorf("%s was written", bad)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
+		t.Errorf("something was left behind: %v", entries)
+	}
+}
+
+func TestPush(t *testing.T) {
+	const secret = "hunter2"
+	for _, c := range []struct {
+		name    string
+		answers []int // the last one again and again
+		tries   int
+		wrong   string
+	}{
+		{"taken", []int{204}, 1, ""},
+		{"taken in the end", []int{503, 429, 200}, 3, ""},
+		{"refused", []int{400}, 1, "400"},
+		{"never taken", []int{500}, 5, "500"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tries, got := 0, ""
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				got = string(body)
+				w.WriteHeader(c.answers[min(tries, len(c.answers)-1)])
+				tries++
+			}))
+			defer srv.Close()
+			err := Push(context.Background(), srv.Client(), srv.URL+"/metrics/job/migrate?token="+secret, full(t).WritePrometheus)
+			if (err == nil) != (c.wrong == "") || err != nil && !strings.Contains(err.Error(), c.wrong) {
+				t.Errorf("error %v", err)
+			}
+			if tries != c.tries || !strings.Contains(got, runsTotal) {
+				t.Errorf("%d tries, want %d", tries, c.tries)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, to := range []string{"http://127.0.0.1:1/?token=" + secret, "http://user:" + secret + "@[::1", "x://" + secret} {
+		if err := Push(ctx, http.DefaultClient, to, New(Config{}).WritePrometheus); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("error %v", err)
+		}
+	}
+}

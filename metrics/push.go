@@ -1,0 +1,53 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+// Push sends the metrics to a server that takes the Prometheus text format by
+// POST: VictoriaMetrics (/api/v1/import/prometheus), a Pushgateway
+// (/metrics/job/NAME). It tries again on errors of the network, 429 and 5xx until
+// ctx is done, at most five times. The error never holds the URL, which may
+// carry a password or a token.
+func Push(ctx context.Context, client *http.Client, to string, write func(io.Writer)) error {
+	var body bytes.Buffer
+	write(&body)
+	send := func() (struct{}, error) { return struct{}{}, post(ctx, client, to, body.Bytes()) }
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
+	_, err := backoff.Retry(ctx, send, backoff.WithBackOff(wait), backoff.WithMaxTries(5))
+	return err
+}
+
+func post(ctx context.Context, client *http.Client, to string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return backoff.Permanent(errors.New("push metrics: the URL does not parse"))
+	}
+	req.Header.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	res, err := client.Do(req)
+	if err != nil {
+		if e := (*url.Error)(nil); errors.As(err, &e) {
+			err = e.Err // without the URL
+		}
+		return fmt.Errorf("push metrics: %w", err)
+	}
+	defer res.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
+	switch {
+	case res.StatusCode < 300:
+		return nil
+	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
+		return fmt.Errorf("push metrics: the server answered %s", res.Status)
+	}
+	return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s", res.Status))
+}

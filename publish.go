@@ -1,0 +1,95 @@
+package sqlwitness
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/metrics"
+)
+
+// publisher brings the metrics to where they are kept, for programs that are
+// gone before anybody scrapes them: at the end of each run, and at Close.
+type publisher struct {
+	event.Ignore
+	w        *Witness
+	textfile string
+	url      string
+	client   *http.Client
+
+	mu     sync.Mutex // held while it publishes: one at a time
+	asked  chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+// publishLimit bounds one attempt at the end of a run; Close has its own.
+const publishLimit = 10 * time.Second
+
+// newPublisher makes a publisher; nil if there is nowhere to publish to.
+func (w *Witness) newPublisher() *publisher {
+	if w.cfg.Textfile == "" && w.cfg.PushURL == "" {
+		return nil
+	}
+	p := &publisher{w: w, textfile: w.cfg.Textfile, url: w.cfg.PushURL, client: &http.Client{Timeout: publishLimit},
+		asked: make(chan struct{}, 1), closed: make(chan struct{})}
+	go p.run()
+	return p
+}
+
+// Run asks for the metrics to be published once a run has ended.
+func (p *publisher) Run(r *event.Run) {
+	if !r.Finished {
+		return
+	}
+	select {
+	case p.asked <- struct{}{}:
+	default: // it will be published with the one that is asked for already
+	}
+}
+
+func (p *publisher) run() {
+	for {
+		select {
+		case <-p.closed:
+			return
+		case <-p.asked:
+			ctx, cancel := context.WithTimeout(context.Background(), publishLimit)
+			_ = p.publish(ctx) // it has told of its trouble
+			cancel()
+		}
+	}
+}
+
+func (p *publisher) close(ctx context.Context) error {
+	if p == nil {
+		return nil
+	}
+	p.once.Do(func() { close(p.closed) })
+	return p.publish(ctx)
+}
+
+func (p *publisher) publish(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	defer p.w.contain("publish")
+	var errs []error
+	if p.textfile != "" {
+		errs = append(errs, p.done("textfile", metrics.WriteTextfile(p.textfile, p.w.WritePrometheus)))
+	}
+	if p.url != "" {
+		errs = append(errs, p.done("push", metrics.Push(ctx, p.client, p.url, p.w.WritePrometheus)))
+	}
+	return errors.Join(errs...)
+}
+
+// done tells of what went wrong.
+func (p *publisher) done(kind string, err error) error {
+	if err != nil {
+		p.w.trouble(event.Trouble{Part: "metrics", Kind: kind, Message: err.Error(), Hint: "the metrics of this process are not where they should be"})
+	}
+	return err
+}

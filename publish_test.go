@@ -1,0 +1,67 @@
+package sqlwitness
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPublish: a job that is gone before a scrape leaves its metrics behind.
+func TestPublish(t *testing.T) {
+	pushed := make(chan string, 10)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		pushed <- string(body)
+	}))
+	defer srv.Close()
+	file := filepath.Join(t.TempDir(), "migrate.prom")
+	w, err := New(Config{LogOutput: io.Discard, PushURL: srv.URL, Textfile: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := w.Open("sqlite", t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"CREATE TABLE goose_db_version (id integer, version_id integer, is_applied integer, tstamp timestamp)",
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true)"} {
+		if _, err := db.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = db.Close()
+	if err := w.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	const want = `sqlwitness_runs_total{tool="goose"`
+	if err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("the file lacks %s: %v\n%s", want, err, text)
+	}
+	if last := <-pushed; !strings.Contains(last, want) {
+		t.Errorf("what was pushed lacks %s", want)
+	}
+}
+
+func TestPublishTellsOfItsTrouble(t *testing.T) {
+	const secret = "hunter2"
+	var log strings.Builder
+	w, err := New(Config{LogOutput: &log, PushURL: "http://127.0.0.1:1/?token=" + secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = w.publisher.publish(ctx)
+	if err := w.log.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, `"part":"metrics"`) || strings.Contains(got, secret) {
+		t.Errorf("the log: %s", got)
+	}
+}

@@ -1,0 +1,147 @@
+package sqlwitness
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/dashboard"
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// This file is what passes between the audit trail and the rest: what the store
+// asks and tells, and what is asked of it.
+
+// openAudit opens the audit store of a connector.
+func (c *connector) openAudit(inMemory bool) {
+	// complete has opened a store with this configuration, so there is no error.
+	c.audit, _ = audit.Open(c.w.cfg.Audit, c.db, c.parent.Connect, audit.Deps{
+		Library:    Version(),
+		InMemory:   inMemory,
+		Report:     c.auditTrouble,
+		Recovered:  c.recovered,
+		Finding:    c.found,
+		Session:    c.sessionOf,
+		Checkpoint: c.checkpoint,
+	})
+}
+
+// auditTrouble passes on what keeps the audit trail from being written.
+func (c *connector) auditTrouble(t audit.Trouble) {
+	c.w.trouble(event.Trouble{Database: c.db, Part: "audit", Kind: string(t.Kind), Message: t.Message, Hint: t.Hint,
+		Fallback: t.Spool, ErrorClass: t.Class, SQLState: t.SQLState})
+}
+
+// recovered passes on how a migration ended whose process did not live to say so.
+func (c *connector) recovered(r audit.Recovery) {
+	defer c.w.contain("audit")
+	c.w.log.Line("warn", "audit.recovered", r.Migration.Trace, r.Migration.Database, func(e *zerolog.Event) {
+		e.Str("migration_id", r.Migration.MigrationID).Str("resolution", string(r.Resolution))
+	})
+	c.w.each(func(s event.Sink) { s.Migration(r.Migration) })
+}
+
+// checkpoint logs each checkpoint: a log that leaves the host is an anchor.
+func (c *connector) checkpoint(p audit.Checkpoint, note []byte) {
+	c.w.log.Line("info", "audit.checkpoint", event.Trace{}, c.db, func(e *zerolog.Event) {
+		e.Str("origin", p.Origin).Int64("size", p.Size).Str("note", string(note))
+	})
+}
+
+// sessionOf is the server's number of a connection's session; 0 if it is not known.
+func (c *connector) sessionOf(id uint64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.conns {
+		if conn.id == id {
+			return conn.session.id.Load()
+		}
+	}
+	return 0
+}
+
+// audited are the connectors that have an audit trail, one for each database.
+func (w *Witness) audited() []*connector {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := map[event.Database]bool{}
+	var list []*connector
+	for c := range w.connectors {
+		if !seen[c.db] {
+			seen[c.db] = true
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// auditStatus sums up what this process has written.
+func (w *Witness) auditStatus(context.Context) (dashboard.Status, error) {
+	s := dashboard.Status{Mode: w.cfg.Audit.Mode.String()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.connectors {
+		now := c.audit.Stats()
+		s.Entries += now.InTx + now.Written
+		s.Spooled += now.Spooled
+		s.Lost += now.Lost
+	}
+	return s, nil
+}
+
+// verifyAudit checks the trail of each database that is connected to.
+func (w *Witness) verifyAudit(ctx context.Context) (dashboard.Status, error) {
+	s, err := w.auditStatus(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Verdict, s.Verified = dashboard.Intact, time.Now()
+	var keys []string
+	if public, err := w.cfg.Audit.Key.Public(); err == nil && public != "" {
+		keys = append(keys, public)
+	}
+	databases := w.audited()
+	if len(databases) == 0 {
+		s.Verdict, s.Note = dashboard.Unknown, "no database is connected"
+	}
+	for _, c := range databases {
+		report, err := c.verifyAudit(ctx, keys)
+		switch {
+		case err != nil:
+			if s.Verdict == dashboard.Intact {
+				s.Verdict = dashboard.Unknown
+			}
+			class, code := event.Classify(err)
+			s.Note = fmt.Sprintf("the trail of %s could not be checked: %s %s", c.db.Name, class, code)
+		default:
+			if report.Altered() {
+				s.Verdict = dashboard.Broken
+			}
+			for _, f := range report.Findings {
+				s.Findings = append(s.Findings, f.Sentence)
+			}
+			for _, u := range report.Unchecked {
+				s.Note = u
+			}
+		}
+	}
+	return s, nil
+}
+
+func (c *connector) verifyAudit(ctx context.Context, keys []string) (*audit.Report, error) {
+	// Without the parent connector's Close, which is its DB's affair.
+	db := sql.OpenDB(struct{ driver.Connector }{c.parent})
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	report, err := audit.Verify(ctx, db, c.db.System, audit.VerifyConfig{Keys: keys})
+	if err == nil && report == nil {
+		err = errors.New("no report")
+	}
+	return report, err
+}
