@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/sqlwitness/sqlwitness"
 )
@@ -24,7 +25,14 @@ const (
 Usage:
 
 	sqlwitness demo [-dsn URL]   run goose and golang-migrate through the witness and show what it saw
+	sqlwitness goose …           run goose, with its own arguments, through the witness
+	sqlwitness migrate …         run golang-migrate, with its own arguments, through the witness
+	sqlwitness report …          show a run, from the witness's log or the audit trail, as Markdown and HTML
+	sqlwitness audit …           was the record altered? proofs, exports, keys
+	sqlwitness alerts …          who is told of what; known issues
 	sqlwitness version           print the version
+
+goose, migrate, report, audit and alerts tell their arguments with -h.
 
 Without -dsn the demo uses a SQLite file in a temporary directory. With a URL of
 a PostgreSQL (postgres://…) or MySQL or MariaDB (mysql://…) server it makes a
@@ -32,8 +40,13 @@ database of its own there and drops it at the end.
 `
 )
 
+// secondSignal is when a further signal ends the process at once. Before, it is
+// the same one: timeout(1), for one, sends it to the process and to its group.
+const secondSignal = time.Second
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() { time.AfterFunc(secondSignal, stop) })
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -48,6 +61,16 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	switch command, rest := args[0], args[1:]; command {
 	case "demo":
 		err = demoCommand(ctx, rest, out, errs)
+	case "goose":
+		return gooseCommand(ctx, rest, out, errs)
+	case "migrate":
+		return migrateCommand(ctx, rest, os.Stdin, out, errs)
+	case "report":
+		return reportCommand(ctx, rest, os.Stdin, out, errs)
+	case "audit":
+		return auditCommand(ctx, rest, out, errs)
+	case "alerts":
+		err = alertsCommand(ctx, rest, out, errs)
 	case "version":
 		fmt.Fprintln(out, sqlwitness.Version())
 	case "help", "-h", "-help", "--help":
@@ -55,11 +78,12 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	default:
 		err = fmt.Errorf("there is no command %q; see sqlwitness help", command)
 	}
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return exitOK
-	default:
-		fmt.Fprintln(errs, "sqlwitness:", err)
-		return exitNotDone
 	}
+	fmt.Fprintln(errs, "sqlwitness:", err)
+	if errors.As(err, new(bad)) {
+		return exitBad
+	}
+	return exitNotDone
 }

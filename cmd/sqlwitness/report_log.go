@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// logLine is a line of the witness's log; docs/events.md is the reference.
+type logLine struct {
+	Time        time.Time `json:"time"`
+	Level       string    `json:"level"`
+	Event       string    `json:"event"`
+	Correlation string    `json:"correlation_id"`
+	Run         string    `json:"run_id"`
+	System      string    `json:"db_system"`
+	Database    string    `json:"db_name"`
+
+	Conn        uint64        `json:"conn_id"`
+	Migration   string        `json:"migration_id"`
+	Tool        string        `json:"tool"`
+	Version     *string       `json:"version"`
+	After       string        `json:"after"`
+	Direction   string        `json:"direction"`
+	Outcome     string        `json:"outcome"`
+	Role        string        `json:"role"`
+	Duration    milliseconds  `json:"duration_ms"`
+	Open        milliseconds  `json:"open_ms"`
+	LockWait    milliseconds  `json:"lock_wait_ms"`
+	Wait        milliseconds  `json:"wait_ms"`
+	Hold        *milliseconds `json:"hold_ms"`
+	RetryLost   milliseconds  `json:"retry_lost_ms"`
+	Retries     int           `json:"retries"`
+	Attempts    int           `json:"attempts"`
+	Applied     int           `json:"applied"`
+	RolledBack  int           `json:"rolled_back"`
+	Failures    int           `json:"failures"`
+	Statements  int           `json:"statements"`
+	Guarantee   string        `json:"guarantee"`
+	Error       string        `json:"error"`
+	Verdict     string        `json:"verdict"`
+	Summary     string        `json:"summary"`
+	Operation   string        `json:"operation"`
+	Text        string        `json:"text"`
+	Fingerprint string        `json:"fingerprint"`
+	WaitsFor    string        `json:"waits_for"`
+	WaitMode    string        `json:"wait_mode"`
+	Queue       int           `json:"queued_behind"`
+	Rewrite     bool          `json:"rewrite_suspected"`
+	BlockedBy   []logBlocker  `json:"blocked_by"`
+	Kind        string        `json:"kind"`
+	Key         string        `json:"key"`
+	Anomaly     string        `json:"anomaly"`
+	Object      string        `json:"object"`
+	Message     string        `json:"message"`
+	SQL         string        `json:"sql"`
+	Hint        string        `json:"hint"`
+	Part        string        `json:"part"`
+	Over        bool          `json:"over"`
+	Rule        string        `json:"rule"`
+	Severity    string        `json:"severity"`
+	Title       string        `json:"title"`
+	Details     []string      `json:"details"`
+	Steps       []logStep     `json:"steps"`
+	Failing     *logFailing   `json:"failing_statement"`
+	Suppressed  int           `json:"suppressed"`
+
+	Before  logImpact    `json:"before"`
+	During  logImpact    `json:"during"`
+	Total   milliseconds `json:"total_ms"`
+	Connect milliseconds `json:"connect_ms"`
+	Lock    milliseconds `json:"lock_ms"`
+	Check   milliseconds `json:"check_ms"`
+	Apply   milliseconds `json:"apply_ms"`
+
+	timeouts []reportTimeout
+}
+
+// logImpact is what became of the application's own statements in a time.
+type logImpact struct {
+	Count  int          `json:"count"`
+	Failed int          `json:"failed"`
+	P99    milliseconds `json:"p99_ms"`
+}
+
+type logBlocker struct {
+	PID         int64        `json:"pid"`
+	User        string       `json:"user"`
+	Application string       `json:"application"`
+	State       string       `json:"state"`
+	Query       string       `json:"query"`
+	Transaction milliseconds `json:"transaction_ms"`
+}
+
+type logFailing struct {
+	Index     int    `json:"index"`
+	Position  int    `json:"position"`
+	Operation string `json:"operation"`
+	Text      string `json:"text"`
+}
+
+type logStep struct {
+	Text string `json:"text"`
+	SQL  string `json:"sql"`
+}
+
+// milliseconds is how the log writes a duration.
+type milliseconds float64
+
+func (m milliseconds) duration() time.Duration {
+	return time.Duration(float64(m) * float64(time.Millisecond)).Round(time.Microsecond)
+}
+
+// timeoutKeys are those of run.timeouts, in the order they are shown in.
+var timeoutKeys = []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "lock_wait_timeout",
+	"innodb_lock_wait_timeout", "max_statement_time", "max_execution_time", "busy_timeout"}
+
+func reportOfLogFile(path string, in io.Reader, run string) (*runReport, error) {
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	return reportOfLog(in, run)
+}
+
+// reportOfLog reads the lines of one run: the one named, or the last. Lines
+// that are not the witness's, of a log that others write to as well, are left out.
+func reportOfLog(in io.Reader, run string) (*runReport, error) {
+	lines, strange, err := readLog(in)
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	if run == "" {
+		for _, l := range lines {
+			if strings.HasPrefix(l.Event, "run.") || strings.HasPrefix(l.Event, "migration.") {
+				run = l.Run
+			}
+		}
+		if run == "" {
+			return nil, errors.New("there is no run in the log: is it the witness's, at level info or debug?")
+		}
+	}
+	if !slices.ContainsFunc(lines, func(l *logLine) bool { return l.Run == run }) {
+		return nil, fmt.Errorf("there is no run %q in the log", run)
+	}
+	a := newAccountOfLog(run)
+	for _, l := range lines {
+		if l.Run == run {
+			a.add(l)
+		}
+	}
+	a.finish()
+	// Lines of no run belong to the one that was under way.
+	for _, l := range lines {
+		if l.Run == "" && !l.Time.Before(a.report.Start) && !l.Time.After(a.report.End) {
+			a.add(l)
+		}
+	}
+	if strange > 0 {
+		a.report.Notes = append(a.report.Notes, fmt.Sprintf("The log has %s that the witness did not write, or not to the end.", plural(strange, "line")))
+	}
+	return a.report, nil
+}
+
+// readLog reads lines of any length.
+func readLog(in io.Reader) (lines []*logLine, strange int, err error) {
+	r := bufio.NewReader(in)
+	for {
+		text, err := r.ReadBytes('\n')
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			if l := parseLine(text); l != nil {
+				lines = append(lines, l)
+			} else {
+				strange++
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return lines, strange, nil
+		case err != nil:
+			return nil, 0, err
+		}
+	}
+}
+
+// parseLine is nil for a line that is not the witness's.
+func parseLine(text []byte) *logLine {
+	var l logLine
+	err := json.Unmarshal(text, &l)
+	// Another event may use one of the keys for another type of value.
+	if other := (*json.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &other) || l.Event == "" || l.Time.IsZero() {
+		return nil
+	}
+	if l.Event == "run.timeouts" {
+		var all map[string]any
+		_ = json.Unmarshal(text, &all) // it has just been read
+		for _, key := range timeoutKeys {
+			if v, ok := all[key+"_ms"].(float64); ok {
+				l.timeouts = append(l.timeouts, reportTimeout{key, milliseconds(v).duration()})
+			}
+		}
+	}
+	return &l
+}

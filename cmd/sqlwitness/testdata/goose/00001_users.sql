@@ -1,0 +1,4 @@
+-- +goose Up
+CREATE TABLE users (id integer PRIMARY KEY);
+-- +goose Down
+DROP TABLE users;

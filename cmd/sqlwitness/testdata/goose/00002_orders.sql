@@ -1,0 +1,4 @@
+-- +goose Up
+CREATE TABLE orders (id integer PRIMARY KEY);
+-- +goose Down
+DROP TABLE orders;
