@@ -30,7 +30,7 @@ vet-and-test:
 
 ## race: test the packages that goroutines share, with the race detector
 race: servers
-	@$(with-servers) go test -race -timeout 10m . ./internal/drivertest ./internal/fakedb ./audit/... ./eventlog/... ./metrics/... ./migrator/... ./sqltext/...
+	@$(with-servers) go test -race -timeout 10m . ./drivertest ./internal/fakedb ./alert ./audit/... ./dashboard ./eventlog ./metrics ./migrator ./probe ./sqltext
 
 ## go127: test the root module with Go 1.27, whose database/sql has a new interface for rows
 go127: servers

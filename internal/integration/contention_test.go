@@ -1,11 +1,11 @@
 package integration
 
 import (
-	"maps"
 	"slices"
 	"testing"
-	"testing/fstest"
 	"time"
+
+	"github.com/golang-migrate/migrate/v4"
 
 	"github.com/sqlwitness/sqlwitness/event"
 )
@@ -15,14 +15,12 @@ import (
 func TestTwoReplicas(t *testing.T) {
 	for _, target := range targets[:3] {
 		t.Run(target.name, func(t *testing.T) {
-			tool := tools[1]
-			files := good(tool)
-			slow := "SELECT pg_sleep(0.5);"
+			wait := "SELECT pg_sleep(0.5)"
 			if target.name == "mariadb" {
-				slow = "DO SLEEP(0.5);"
+				wait = "DO SLEEP(0.5)"
 			}
-			files = maps.Clone(files)
-			files["4_slow.up.sql"] = &fstest.MapFile{Data: []byte(slow)}
+			ms := append(slices.Clone(three), migration{4, "wait", []string{wait}, nil})
+			up := migrateDriver(migrateInstance).act((*migrate.Migrate).Up)
 
 			dsn := target.fresh(t)
 			seen := []*recorder{{}, {}}
@@ -35,7 +33,7 @@ func TestTwoReplicas(t *testing.T) {
 				}
 				go func() {
 					defer db.Close()
-					errs <- tool.up(t.Context(), target, db, files)
+					errs <- up(t.Context(), target, db, ms)
 				}()
 			}
 			for range seen {

@@ -71,11 +71,11 @@ func mariaDBKind() (kind, error) {
 		accounts: []string{"mysql", "nobody"},
 		signal:   "KILL",
 		create: func(dir string) []string {
-			return []string{install, "--no-defaults", "--datadir=" + filepath.Join(dir, "data"),
+			return []string{install, "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + dir,
 				"--auth-root-authentication-method=normal", "--skip-name-resolve", "--skip-test-db"}
 		},
 		serve: func(dir string, port int) []string {
-			return []string{mariadbd, "--no-defaults", "--datadir=" + filepath.Join(dir, "data"),
+			return []string{mariadbd, "--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--tmpdir=" + dir,
 				"--socket=" + filepath.Join(dir, "socket"), "--pid-file=" + filepath.Join(dir, "pid"),
 				"--bind-address=127.0.0.1", "--port=" + strconv.Itoa(port), "--skip-name-resolve",
 				"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=64M",

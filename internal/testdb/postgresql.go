@@ -77,7 +77,7 @@ func postgreSQLKind() (kind, error) {
 			return []string{postgres, "-D", filepath.Join(dir, "data"), "-p", strconv.Itoa(port),
 				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir,
 				"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-				"-c", "max_connections=300", "-c", "shared_buffers=64MB"}
+				"-c", "max_connections=300", "-c", "max_prepared_transactions=10", "-c", "shared_buffers=64MB"}
 		},
 		dsn: func(port int) string {
 			return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
