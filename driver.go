@@ -148,8 +148,9 @@ type connector struct {
 	metrics  *metrics.Connector
 	prepared *metrics.Counter // first executions of prepared statements
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	closing bool // DB.Close has been called
 }
 
 // Connect opens a connection and chooses its type; nothing is chosen per call.
@@ -190,9 +191,17 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 // db.Driver() (as many do) wraps the witness too instead of going round it.
 func (c *connector) Driver() driver.Driver { return c.driver }
 
-// Close is called by DB.Close once every connection is closed.
+// Close is called by DB.Close. Connections that are in use then, be it by a
+// rollback of database/sql's own, are closed later: what there is to tell of them
+// is waited for.
 func (c *connector) Close() error {
-	c.ended()
+	c.mu.Lock()
+	c.closing = true
+	inUse := len(c.conns)
+	c.mu.Unlock()
+	if inUse == 0 {
+		c.ended()
+	}
 	if closer, ok := c.parent.(io.Closer); ok {
 		return closer.Close()
 	}

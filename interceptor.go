@@ -208,17 +208,24 @@ func (c *conn) checkedOut(ctx context.Context, err error) {
 func (c *conn) closed(err error) {
 	ctx := context.Background()
 	c.publish()
-	c.connector.remove(c)
+	last := c.connector.remove(c)
 	c.watchEvent(ctx, migrator.Close, err)
 	c.tellLocks(c.connector.locks.closed(c.id, c.at(c.now())))
+	if last {
+		c.connector.ended()
+	}
 }
 
-func (c *connector) remove(conn *conn) {
+// remove forgets a connection, and reports whether it was the last one of a DB
+// that is closed.
+func (c *connector) remove(conn *conn) (last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.collect(conn)
+	_, there := c.conns[conn]
 	delete(c.conns, conn)
 	c.metrics.Disconnected()
+	return there && c.closing && len(c.conns) == 0
 }
 
 // collect adds to the metrics what a connection has counted since the last time.

@@ -304,7 +304,7 @@ func (c *connector) flush(ctx context.Context) {
 	_ = c.tell(ctx, c.tracker.Flush(), false)
 }
 
-// ended is told that the DB is closed: no connection is left.
+// ended is called once the DB is closed and no connection is left.
 func (c *connector) ended() {
 	ctx := context.Background()
 	c.flush(ctx)
