@@ -131,8 +131,15 @@ func (e *Engine) unsuccessful(now time.Time, m event.Migration) {
 
 	if partial(m) {
 		e.raise(now, condition{Trace: m.Trace, db: m.Database, rule: DirtyState, tool: m.Tool, version: m.Version, class: m.ErrorClass,
-			says: "is half done: " + string(m.Outcome) + " outside a transaction", details: remains(m), steps: dirtySteps(m)})
+			says: halfDone(m), details: remains(m), steps: dirtySteps(m)})
 	}
+}
+
+func halfDone(m event.Migration) string {
+	if m.Tool == "golang-migrate" {
+		return "is marked dirty: " + string(m.Outcome)
+	}
+	return "is half done: " + string(m.Outcome) + " outside a transaction"
 }
 
 // partial reports whether a migration that did not succeed has left something.
@@ -170,6 +177,9 @@ func (e *Engine) runEnded(now time.Time, r event.Run) {
 	e.overcome(now, func(in *instance) bool {
 		if in.db != r.Database {
 			return false
+		}
+		if in.tool != "" && r.Tool != "" && in.tool != r.Tool {
+			return false // what another tool has done says nothing of this one's
 		}
 		_, its := ofMigration[in.rule]
 		switch {

@@ -80,7 +80,11 @@ func demo(ctx context.Context, t *demoTarget, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the audit entries: %w", err)
 	}
-	seen.summary(out, t, entries, w)
+	trail, err := verifyOn(ctx, t)
+	if err != nil {
+		return fmt.Errorf("verify the audit trail: %w", err)
+	}
+	seen.summary(out, t, entries, trail, w)
 	return nil
 }
 

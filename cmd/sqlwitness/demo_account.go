@@ -14,6 +14,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/sqlwitness/sqlwitness"
+	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
@@ -29,6 +30,7 @@ type account struct {
 	migrations []event.Migration
 	slow       []event.Statement
 	locks      []event.Lock
+	alerts     []event.Alert
 }
 
 func newAccount(out io.Writer) *account { return &account{progress: newProgress(out)} }
@@ -51,6 +53,16 @@ func (a *account) Lock(l *event.Lock) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.locks = append(a.locks, *l)
+}
+
+// Alert keeps those that fire.
+func (a *account) Alert(e *event.Alert) {
+	if e.State != event.Firing {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.alerts = append(a.alerts, *e)
 }
 
 // Migration shows that one starts or has ended.
@@ -86,7 +98,7 @@ func version(m *event.Migration) string {
 }
 
 // summary tells what was seen.
-func (a *account) summary(out io.Writer, t *demoTarget, entries []string, w *sqlwitness.Witness) {
+func (a *account) summary(out io.Writer, t *demoTarget, entries []string, trail *audit.Report, w *sqlwitness.Witness) {
 	table := func(title string, columns string, rows func(add func(...any))) {
 		fmt.Fprintf(out, "\n%s\n", title)
 		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -143,11 +155,17 @@ func (a *account) summary(out io.Writer, t *demoTarget, entries []string, w *sql
 	if len(a.locks) == 0 {
 		fmt.Fprintln(out, "  none: these tools take no lock in this database")
 	}
+	table("Alerts", "SEVERITY | RULE | TITLE", func(add func(...any)) {
+		for _, e := range a.alerts {
+			add(e.Severity, e.Rule, e.Title)
+		}
+	})
 	kinds := map[string]int{}
 	for _, k := range entries {
 		kinds[k]++
 	}
 	fmt.Fprintf(out, "\nAudit      %d entries in table %s: %d intents, %d outcomes\n", len(entries), t.audit, kinds["intent"], kinds["outcome"])
+	fmt.Fprintf(out, "           %d of them sealed into a tree and verified, %d findings: sqlwitness audit verify -dsn …\n", trail.Checked, len(trail.Findings))
 	fmt.Fprintf(out, "Metrics    (*Witness).Handler() serves them at /metrics, or set SQLWITNESS_LISTEN=127.0.0.1:9464; for example\n")
 	var metrics bytes.Buffer
 	w.WritePrometheus(&metrics)

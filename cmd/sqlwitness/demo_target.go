@@ -21,6 +21,8 @@ import (
 	"github.com/golang-migrate/migrate/v4/database/sqlite"
 	"github.com/pressly/goose/v3"
 
+	"github.com/sqlwitness/sqlwitness/audit"
+
 	_ "github.com/lib/pq"
 	_ "modernc.org/sqlite"
 )
@@ -31,6 +33,7 @@ var migrations embed.FS
 // demoTarget is the database that the demo migrates: its own, gone at the end.
 type demoTarget struct {
 	parent  string // the driver that the witness wraps
+	system  string // what it is a driver for
 	dsn     string
 	where   string // for the reader; without a password
 	folder  string
@@ -71,7 +74,7 @@ func sqliteTarget() (*demoTarget, error) {
 	}
 	path := filepath.Join(dir, "demo.db")
 	return &demoTarget{
-		parent: "sqlite", dsn: path, where: "SQLite, " + path, folder: "sqlite", dialect: goose.DialectSQLite3, audit: "sqlwitness_entry",
+		parent: "sqlite", system: "sqlite", dsn: path, where: "SQLite, " + path, folder: "sqlite", dialect: goose.DialectSQLite3, audit: "sqlwitness_entry",
 		migrate: func(db *sql.DB) (database.Driver, error) { return sqlite.WithInstance(db, &sqlite.Config{}) },
 		remove:  func() error { return os.RemoveAll(dir) },
 	}, nil
@@ -90,7 +93,7 @@ func postgresTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 	own := *u
 	own.Path = "/" + name
 	return &demoTarget{
-		parent: "postgres", dsn: own.String(), where: "PostgreSQL, " + own.Redacted(), folder: "postgres", dialect: goose.DialectPostgres,
+		parent: "postgres", system: "postgresql", dsn: own.String(), where: "PostgreSQL, " + own.Redacted(), folder: "postgres", dialect: goose.DialectPostgres,
 		audit: "sqlwitness.entry", locks: true,
 		migrate: func(db *sql.DB) (database.Driver, error) { return postgres.WithInstance(db, &postgres.Config{}) },
 		remove: func() error {
@@ -120,7 +123,7 @@ func mysqlTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 	}
 	cfg.DBName = name
 	return &demoTarget{
-		parent: "mysql", dsn: cfg.FormatDSN(), where: "MySQL or MariaDB, " + cfg.Addr + "/" + name, folder: "mysql", dialect: goose.DialectMySQL,
+		parent: "mysql", system: "mysql", dsn: cfg.FormatDSN(), where: "MySQL or MariaDB, " + cfg.Addr + "/" + name, folder: "mysql", dialect: goose.DialectMySQL,
 		audit: "sqlwitness.entry", locks: true,
 		migrate: func(db *sql.DB) (database.Driver, error) {
 			return migratemysql.WithInstance(db, &migratemysql.Config{})
@@ -147,6 +150,16 @@ func execOn(ctx context.Context, driver, dsn string, statements ...string) error
 		}
 	}
 	return nil
+}
+
+// verifyOn checks the audit trail that the demo has left.
+func verifyOn(ctx context.Context, t *demoTarget) (*audit.Report, error) {
+	db, err := sql.Open(t.parent, t.dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return audit.Verify(ctx, db, t.system, audit.VerifyConfig{})
 }
 
 func queryOn(ctx context.Context, driver, dsn, query string) ([]string, error) {
