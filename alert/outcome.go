@@ -116,7 +116,7 @@ func (e *Engine) migration(now time.Time, m event.Migration) {
 }
 
 func (e *Engine) unsuccessful(now time.Time, m event.Migration) {
-	c := condition{Trace: m.Trace, db: m.Database, rule: MigrationFailed, tool: m.Tool, version: m.Version, class: m.ErrorClass}
+	c := condition{Trace: m.Trace, db: m.Database, rule: MigrationFailed, tool: m.Tool, version: m.Version, after: m.After, class: m.ErrorClass}
 	if m.Outcome == event.Interrupted {
 		if e.spares(guardBackendAlive, e.seen.alive[m.MigrationID] || e.seen.alive[m.RunID]) {
 			return
@@ -130,7 +130,7 @@ func (e *Engine) unsuccessful(now time.Time, m event.Migration) {
 	e.raise(now, c)
 
 	if partial(m) {
-		e.raise(now, condition{Trace: m.Trace, db: m.Database, rule: DirtyState, tool: m.Tool, version: m.Version, class: m.ErrorClass,
+		e.raise(now, condition{Trace: m.Trace, db: m.Database, rule: DirtyState, tool: m.Tool, version: m.Version, after: m.After, class: m.ErrorClass,
 			says: halfDone(m), details: remains(m), steps: dirtySteps(m)})
 	}
 }

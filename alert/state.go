@@ -21,6 +21,7 @@ type condition struct {
 	severity event.Severity // "" is the rule's
 	tool     string
 	version  *string
+	after    string // the last version applied before it, where its own is not known
 	class    string // of the error behind it
 	object   string
 	size     int // how large it is, where that can be counted

@@ -65,6 +65,8 @@ func (in *instance) subject() string {
 	switch {
 	case in.version != nil:
 		b.WriteString(clip(*in.version, maxName) + " ")
+	case in.after != "":
+		b.WriteString("the migration after " + clip(in.after, maxName) + " ")
 	case ofMigration && in.rule != DirtyState || inFlight(in.rule):
 		b.WriteString("a migration ")
 	}
