@@ -14,7 +14,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/sqlwitness/sqlwitness"
-	"github.com/sqlwitness/sqlwitness/internal/drivertest"
+	"github.com/sqlwitness/sqlwitness/drivertest"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
 )
 

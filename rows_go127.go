@@ -58,6 +58,37 @@ func (r *scanRows) report() {
 	r.values = nil
 }
 
+// scanning is r with what its parent needs to scan for itself.
+func (r *interceptedRows) scanning() driver.Rows {
+	if s, ok := r.parent.(driver.RowsColumnScanner); ok {
+		return &interceptedScanRows{interceptedRows: r, scanner: s}
+	}
+	return r
+}
+
+// interceptedScanRows shows an interceptor of sqlmw, which knows of no such
+// thing, each row as a Next without a destination.
+type interceptedScanRows struct {
+	*interceptedRows
+	scanner driver.RowsColumnScanner
+}
+
+func (r *interceptedScanRows) NextRow() error {
+	return r.i.RowsNext(r.ctx, nextRow{r.parent, r.scanner}, nil)
+}
+
+func (r *interceptedScanRows) ScanColumn(ctx driver.ScanContext, i int, dest any) error {
+	return r.scanner.ScanColumn(ctx, i, dest)
+}
+
+// nextRow is rows whose Next goes to the next row and reads nothing of it.
+type nextRow struct {
+	driver.Rows
+	scanner driver.RowsColumnScanner
+}
+
+func (n nextRow) Next([]driver.Value) error { return n.scanner.NextRow() }
+
 // scanned reads back what a driver has put into the caller's variable.
 func scanned(dest any) driver.Value {
 	if v, ok := dest.(driver.Valuer); ok {

@@ -174,7 +174,7 @@ func interceptRows(i sqlmw.Interceptor) func(context.Context, driver.Rows, error
 		}
 		// A rows value of ours already has an answer for every optional method,
 		// so it serves as the faithful half, and the interceptor as the other.
-		return &interceptedRows{rows: &rows{parent: parent}, i: i, ctx: ctx, parent: parent}, nil
+		return (&interceptedRows{rows: &rows{parent: parent}, i: i, ctx: ctx, parent: parent}).scanning(), nil
 	}
 }
 

@@ -23,7 +23,7 @@ func ours() Layout {
 			{"probe", []string{"event"}, "a probe looks at a database from outside and reports in events"},
 			{"internal/testdb", nil, "a test kit does not depend on what is tested by it"},
 			{"internal/fakedb", nil, "a test kit does not depend on what is tested by it"},
-			{"internal/drivertest", []string{"internal/fakedb"}, "the kit tests any wrapper, so it knows none"},
+			{"drivertest", []string{"internal/fakedb"}, "the kit tests any wrapper, so it knows none"},
 		},
 		Init:  []string{"drivers"},
 		Names: []string{"util", "utils", "common", "helper", "helpers", "misc", "shared"},

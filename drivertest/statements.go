@@ -7,26 +7,29 @@ import (
 	"sync"
 )
 
-func statementCases() []testCase {
-	return []testCase{
+func statementCases() []Case {
+	return []Case{
 		{
-			name: "exec",
-			rule: "a driver without a fast path works, and one with it is called once, with the text as it is",
-			play: func(p *play) { p.exec(p.db, "INSERT ; -- done;") },
+			Name:  "exec",
+			Rule:  "a driver without a fast path works, and one with it is called once, with the text as it is",
+			basic: true,
+			play:  func(p *play) { p.exec(p.db, "INSERT ; -- done;") },
 		},
 		{
-			name: "query",
-			rule: "a driver without a fast path works, and one with it is called once, with the text as it is",
-			play: func(p *play) { p.query(p.db, "SELECT ; -- done;") },
+			Name:  "query",
+			Rule:  "a driver without a fast path works, and one with it is called once, with the text as it is",
+			basic: true,
+			play:  func(p *play) { p.query(p.db, "SELECT ; -- done;") },
 		},
 		{
-			name: "prepared",
-			rule: "a statement is prepared once, used as often as it is asked for, and closed",
-			play: func(p *play) { p.prepared(p.db, "SELECT ; -- done;") },
+			Name:  "prepared",
+			Rule:  "a statement is prepared once, used as often as it is asked for, and closed",
+			basic: true,
+			play:  func(p *play) { p.prepared(p.db, "SELECT ; -- done;") },
 		},
 		{
-			name: "odd texts",
-			rule: "no text is altered, refused or fatal: not the empty one, nor one that is no SQL",
+			Name: "odd texts",
+			Rule: "no text is altered, refused or fatal: not the empty one, nor one that is no SQL",
 			play: func(p *play) {
 				for _, text := range []string{"", ";", " ", "'", "/*", "$$", "\x00\xff", "-- no newline", "ſelect ∞", "(((("} {
 					p.every(p.db, text)
@@ -34,8 +37,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "result",
-			rule: "the result is the driver's own, and so are the errors of its methods",
+			Name: "result",
+			Rule: "the result is the driver's own, and so are the errors of its methods",
 			play: func(p *play) {
 				p.exec(p.db, "AFFECTED 12345")
 				p.prepared(p.db, "AFFECTED 12345")
@@ -44,8 +47,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "prepared on several connections",
-			rule: "a statement is prepared anew on a connection that has not got it, and only there",
+			Name: "prepared on several connections",
+			Rule: "a statement is prepared anew on a connection that has not got it, and only there",
 			play: func(p *play) {
 				p.db.SetMaxOpenConns(2)
 				stmt, err := p.db.PrepareContext(p.ctx, "INSERT ?")
@@ -65,8 +68,9 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "ping",
-			rule: "a driver with a Pinger is pinged; without one a ping succeeds once there is a connection",
+			Name:  "ping",
+			Rule:  "a driver with a Pinger is pinged; without one a ping succeeds once there is a connection",
+			basic: true,
 			play: func(p *play) {
 				for range 2 {
 					p.do("ping", func() (any, error) { return nil, p.db.PingContext(p.ctx) })
@@ -77,8 +81,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "skip",
-			rule: "driver.ErrSkip from a fast path leads to the statement's path, and is never an answer",
+			Name: "skip",
+			Rule: "driver.ErrSkip from a fast path leads to the statement's path, and is never an answer",
 			play: func(p *play) {
 				p.every(p.db, "SKIP ?", 1)
 				p.conn(func(c *sql.Conn) { p.every(c, "SKIP ?", 1) })
@@ -89,8 +93,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name:    "the parent's connection",
-			rule:    "behind what sql.Conn.Raw shows, Unwrap finds the parent's own connection, with all that it can do",
+			Name:    "the parent's connection",
+			Rule:    "behind what sql.Conn.Raw shows, Unwrap finds the parent's own connection, with all that it can do",
 			unwraps: true,
 			play: func(p *play) {
 				p.conn(func(c *sql.Conn) {
@@ -112,8 +116,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "called directly",
-			rule: "a connection seen in sql.Conn.Raw works by the interfaces of package driver",
+			Name: "called directly",
+			Rule: "a connection seen in sql.Conn.Raw works by the interfaces of package driver",
 			only: contextual,
 			play: func(p *play) {
 				p.conn(func(c *sql.Conn) {
@@ -127,8 +131,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name: "connection given up",
-			rule: "driver.ErrBadConn out of sql.Conn.Raw closes the connection",
+			Name: "connection given up",
+			Rule: "driver.ErrBadConn out of sql.Conn.Raw closes the connection",
 			play: func(p *play) {
 				p.conn(func(c *sql.Conn) {
 					p.do("raw", func() (any, error) { return nil, c.Raw(func(any) error { return driver.ErrBadConn }) })
@@ -137,8 +141,8 @@ func statementCases() []testCase {
 			},
 		},
 		{
-			name:     "at the same time",
-			rule:     "connections do not disturb each other",
+			Name:     "at the same time",
+			Rule:     "connections do not disturb each other",
 			anyOrder: true,
 			only:     contextual,
 			play: func(p *play) {

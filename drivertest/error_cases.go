@@ -8,27 +8,27 @@ import (
 	"github.com/sqlwitness/sqlwitness/internal/fakedb"
 )
 
-func errorCases() []testCase {
-	return []testCase{
+func errorCases() []Case {
+	return []Case{
 		{
-			name: "errors",
-			rule: "an error is the driver's own value, neither wrapped nor copied: callers assert its type",
+			Name: "errors",
+			Rule: "an error is the driver's own value, neither wrapped nor copied: callers assert its type",
 			play: func(p *play) {
 				p.every(p.db, "FAIL no such table")
 				p.prepared(p.db, "PREPARE FAIL syntax error")
 			},
 		},
 		{
-			name: "error of a ping",
-			rule: "an error of Ping is the driver's own",
+			Name: "error of a ping",
+			Rule: "an error of Ping is the driver's own",
 			play: func(p *play) {
 				p.fake.Next("Conn.Ping", fakedb.Fault{Err: &fakedb.Error{Text: "no echo"}})
 				p.do("ping", func() (any, error) { return nil, p.db.PingContext(p.ctx) })
 			},
 		},
 		{
-			name: "error of connecting",
-			rule: "an error of Connect is the driver's own",
+			Name: "error of connecting",
+			Rule: "an error of Connect is the driver's own",
 			play: func(p *play) {
 				p.fake.Next("Connector.Connect", fakedb.Fault{Err: &fakedb.Error{Text: "no route to host"}})
 				p.exec(p.db, "INSERT")
@@ -36,8 +36,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "error of closing",
-			rule: "an error of a connection's or a statement's Close is the driver's own",
+			Name: "error of closing",
+			Rule: "an error of a connection's or a statement's Close is the driver's own",
 			play: func(p *play) {
 				p.fake.Next("Conn.Close", fakedb.Fault{Err: &fakedb.Error{Text: "not closed"}})
 				p.fake.Next("Stmt.Close", fakedb.Fault{Err: &fakedb.Error{Text: "statement not closed"}})
@@ -45,8 +45,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "skip where it is no answer",
-			rule: "driver.ErrSkip out of any other method than a fast path reaches the caller as it is",
+			Name: "skip where it is no answer",
+			Rule: "driver.ErrSkip out of any other method than a fast path reaches the caller as it is",
 			play: func(p *play) {
 				fault := fakedb.Fault{Err: driver.ErrSkip}
 				for _, m := range []string{"Conn.Ping", "Conn.Prepare", "Conn.PrepareContext", "Conn.Begin", "Conn.BeginTx", "Stmt.Exec", "Stmt.ExecContext", "Tx.Commit"} {
@@ -60,8 +60,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "bad connection",
-			rule: "driver.ErrBadConn reaches database/sql as it is: it closes the connection and tries as often as with the bare driver",
+			Name: "bad connection",
+			Rule: "driver.ErrBadConn reaches database/sql as it is: it closes the connection and tries as often as with the bare driver",
 			play: func(p *play) {
 				p.every(p.db, "BADCONN")
 				p.every(p.db, "BADCONN 1")
@@ -71,8 +71,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "bad connection elsewhere",
-			rule: "driver.ErrBadConn out of Ping, Begin, Connect or Commit has the effect that it has with the bare driver",
+			Name: "bad connection elsewhere",
+			Rule: "driver.ErrBadConn out of Ping, Begin, Connect or Commit has the effect that it has with the bare driver",
 			play: func(p *play) {
 				fault := fakedb.Fault{Err: driver.ErrBadConn}
 				for _, m := range []string{"Conn.Ping", "Conn.Begin", "Conn.BeginTx", "Tx.Commit", "Connector.Connect"} {
@@ -85,8 +85,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "bad connection wrapped",
-			rule: "a driver's error that wraps driver.ErrBadConn is not unwrapped: database/sql looks into it",
+			Name: "bad connection wrapped",
+			Rule: "a driver's error that wraps driver.ErrBadConn is not unwrapped: database/sql looks into it",
 			play: func(p *play) {
 				lose := func() {
 					for _, m := range []string{"Conn.Exec", "Conn.ExecContext", "Stmt.Exec", "Stmt.ExecContext"} {
@@ -103,8 +103,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "panic in exec",
-			rule: "a panic of the driver's reaches the caller, and leaves the connection as it would be",
+			Name: "panic in exec",
+			Rule: "a panic of the driver's reaches the caller, and leaves the connection as it would be",
 			play: func(p *play) {
 				p.exec(p.db, "PANIC out of cheese")
 				p.exec(p.db, "INSERT")
@@ -115,13 +115,13 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "panic in query",
-			rule: "a panic of the driver's reaches the caller",
+			Name: "panic in query",
+			Rule: "a panic of the driver's reaches the caller",
 			play: func(p *play) { p.query(p.db, "PANIC out of cheese") },
 		},
 		{
-			name: "panic in a prepared statement",
-			rule: "a panic of the driver's reaches the caller",
+			Name: "panic in a prepared statement",
+			Rule: "a panic of the driver's reaches the caller",
 			play: func(p *play) {
 				p.do("prepare", func() (any, error) {
 					stmt, err := p.db.PrepareContext(p.ctx, "PANIC out of cheese")
@@ -134,8 +134,8 @@ func errorCases() []testCase {
 			},
 		},
 		{
-			name: "panic in rows",
-			rule: "a panic of the driver's reaches the caller",
+			Name: "panic in rows",
+			Rule: "a panic of the driver's reaches the caller",
 			play: func(p *play) { p.query(p.db, "ROWS 1 PANIC out of cheese") },
 		},
 	}

@@ -1,7 +1,6 @@
 package drivertest
 
 import (
-	"context"
 	"database/sql/driver"
 	"maps"
 	"slices"
@@ -18,13 +17,18 @@ func TestBare(t *testing.T) { Run(t, bare) }
 func TestTransparent(t *testing.T) { Run(t, forwarder{}.wrapper()) }
 
 // finds says on which kinds of driver the case finds something.
-func (c testCase) finds(w Wrapper, most int) (on []string) {
+func (c Case) finds(w Wrapper, most int) (on []string) {
 	if c.unwraps && w.Unwrap == nil {
 		return nil
 	}
 	for _, k := range kinds() {
-		if len(on) < most && (c.only == nil || c.only(k.opts)) && c.compare(k.opts, w) != "" {
-			on = append(on, k.name)
+		if c.only != nil && !c.only(k.opts) {
+			continue
+		}
+		if diff, _ := c.compare(k.opts, w); diff != "" {
+			if on = append(on, k.name); len(on) == most {
+				break
+			}
 		}
 	}
 	return on
@@ -54,6 +58,7 @@ var defects = map[string]string{
 	"errors are wrapped: exec prepared":                   "skip where it is no answer",
 	"errors are wrapped: next":                            "rows that fail",
 	"errors are wrapped: ping":                            "error of a ping",
+	"every argument is let through":                       "unsupported argument",
 	"fast paths are always claimed":                       "checked by the driver",
 	"fast paths are lost":                                 "exec",
 	"isolation is dropped":                                "isolation level",
@@ -94,9 +99,9 @@ var defects = map[string]string{
 
 // TestDefects: the kit finds each defect by the case that is meant to find it.
 func TestDefects(t *testing.T) {
-	byName := map[string]testCase{}
-	for _, c := range cases() {
-		byName[c.name] = c
+	byName := map[string]Case{}
+	for _, c := range Cases() {
+		byName[c.Name] = c
 	}
 	for defect, by := range defects {
 		if defect == "scanning is lost" && !scanners {
@@ -113,17 +118,17 @@ func TestDefects(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d cases on %d kinds of driver, %d defects", len(cases()), len(kinds()), len(defects))
+	t.Logf("%d cases on %d kinds of driver, %d defects", len(Cases()), len(kinds()), len(defects))
 }
 
 // TestNoIdleCase: a case that finds none of the defects proves nothing.
 func TestNoIdleCase(t *testing.T) {
 	used := slices.Collect(maps.Values(defects))
-	for _, c := range cases() {
-		if slices.Contains(used, c.name) {
+	for _, c := range Cases() {
+		if slices.Contains(used, c.Name) {
 			continue
 		}
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			for defect := range defects {
 				if len(c.finds(forwarder{defect}.wrapper(), 1)) > 0 {
@@ -138,53 +143,41 @@ func TestNoIdleCase(t *testing.T) {
 // TestSQLMW: the kit finds what is known to be wrong with a wrapper in wide use,
 // and nothing that is not.
 func TestSQLMW(t *testing.T) {
-	w := Wrapper{Wrap: func(parent driver.Connector) driver.Connector {
-		c, err := sqlmw.Driver(&fixed{parent}, sqlmw.NullInterceptor{}).(driver.DriverContext).OpenConnector("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}}
-	found := map[string][]string{}
-	for _, c := range cases() {
-		found[c.name] = c.finds(w, len(kinds()))
+	broken := map[string][]string{}
+	for _, r := range Check(Wrapper{Wrap: func(parent driver.Connector) driver.Connector {
+		return ConnectorOf(sqlmw.Driver(DriverOf(parent), sqlmw.NullInterceptor{}), "")
+	}}) {
+		broken[r.Name] = r.Broken
 	}
 	for _, known := range []struct{ by, on, defect string }{
 		{"exec", "a bare connection", "it panics on a driver without a fast path"},
 		{"isolation level", "no ConnBeginTx", "it drops the isolation level"},
 		{"read-only transaction", "no ConnBeginTx", "it drops read-only"},
-		{"converted by column", "a modern connection, ColumnConverter", "it loses the statement's ColumnConverter"},
+		{"converted by column", "no NamedValueChecker, ColumnConverter alone", "it loses the statement's ColumnConverter"},
 		{"connector closed", "everything", "it loses the connector's Close"},
-		{"checked by the driver", "no fast paths", "it hides the statement's NamedValueChecker behind fast paths that the driver lacks"},
+		{"checked by the driver", "no QueryerContext", "it hides the statement's NamedValueChecker behind fast paths that the driver lacks"},
 	} {
-		if !slices.Contains(found[known.by], known.on) {
-			t.Errorf("case %q does not find on %s that %s", known.by, known.on, known.defect)
+		if !slices.Contains(broken[known.by], known.on) {
+			t.Errorf("case %q does not find on %s that %s, but on %q", known.by, known.on, known.defect, broken[known.by])
 		}
 	}
 	var modern []string
-	for name, on := range found {
-		if slices.Contains(on, "no io.Closer") { // else each play would miss the Close
+	for name, on := range broken {
+		if slices.Contains(on, "everything") {
 			modern = append(modern, name)
 		}
 	}
 	slices.Sort(modern)
-	t.Logf("on a driver with everything but io.Closer: %s", strings.Join(modern, "; "))
-	if len(modern) > len(cases())/4 {
-		t.Errorf("%d of %d cases find something: too many to be true", len(modern), len(cases()))
+	t.Logf("on a driver with everything: %s", strings.Join(modern, "; "))
+	if len(modern) > len(Cases())/4 {
+		t.Errorf("%d of %d cases find something: too many to be true", len(modern), len(Cases()))
 	}
 }
 
-// opener is a connector for a driver that has none.
-type opener struct {
-	driver driver.Driver
-	dsn    string
+// TestPanicOfWrapping: a wrapper that cannot even be set up is reported, too.
+func TestPanicOfWrapping(t *testing.T) {
+	r := Cases()[0].Check(Wrapper{Wrap: func(driver.Connector) driver.Connector { panic("not mine") }})
+	if r.OK() || !strings.Contains(r.String(), "not mine") {
+		t.Error(r)
+	}
 }
-
-func (o opener) Connect(context.Context) (driver.Conn, error) { return o.driver.Open(o.dsn) }
-func (o opener) Driver() driver.Driver                        { return o.driver }
-
-// fixed is a driver of one connector, for wrappers that start from a driver.
-type fixed struct{ c driver.Connector }
-
-func (f *fixed) Open(string) (driver.Conn, error)               { return f.c.Connect(context.Background()) }
-func (f *fixed) OpenConnector(string) (driver.Connector, error) { return f.c, nil }

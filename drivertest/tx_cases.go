@@ -7,11 +7,12 @@ import (
 	"github.com/sqlwitness/sqlwitness/internal/fakedb"
 )
 
-func txCases() []testCase {
-	return []testCase{
+func txCases() []Case {
+	return []Case{
 		{
-			name: "transaction",
-			rule: "a transaction is begun, used and ended on one connection",
+			Name:  "transaction",
+			Rule:  "a transaction is begun, used and ended on one connection",
+			basic: true,
 			play: func(p *play) {
 				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
 					p.every(tx, "INSERT ?", 1)
@@ -31,8 +32,8 @@ func txCases() []testCase {
 			},
 		},
 		{
-			name: "isolation level",
-			rule: "an isolation level reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
+			Name: "isolation level",
+			Rule: "an isolation level reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
 			play: func(p *play) {
 				for _, level := range []sql.IsolationLevel{sql.LevelSerializable, sql.LevelReadCommitted, sql.LevelDefault} {
 					p.begin(p.ctx, p.db, &sql.TxOptions{Isolation: level}, p.commit)
@@ -40,13 +41,13 @@ func txCases() []testCase {
 			},
 		},
 		{
-			name: "read-only transaction",
-			rule: "read-only reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
+			Name: "read-only transaction",
+			Rule: "read-only reaches a driver with ConnBeginTx, and is refused for one without; it is never dropped",
 			play: func(p *play) { p.begin(p.ctx, p.db, &sql.TxOptions{ReadOnly: true}, p.commit) },
 		},
 		{
-			name: "commit that fails",
-			rule: "an error of Commit or Rollback is the driver's own",
+			Name: "commit that fails",
+			Rule: "an error of Commit or Rollback is the driver's own",
 			play: func(p *play) {
 				p.fake.Next("Tx.Commit", fakedb.Fault{Err: &fakedb.Error{Text: "not committed"}})
 				p.fake.Next("Tx.Rollback", fakedb.Fault{Err: &fakedb.Error{Text: "not rolled back"}})
@@ -55,8 +56,8 @@ func txCases() []testCase {
 			},
 		},
 		{
-			name: "begin that fails",
-			rule: "an error of Begin is the driver's own",
+			Name: "begin that fails",
+			Rule: "an error of Begin is the driver's own",
 			play: func(p *play) {
 				for range 2 {
 					fault := fakedb.Fault{Err: &fakedb.Error{Text: "not begun"}}
@@ -69,8 +70,8 @@ func txCases() []testCase {
 			},
 		},
 		{
-			name: "statement in a transaction",
-			rule: "a failed statement does not end the transaction, and one prepared before can be used in it",
+			Name: "statement in a transaction",
+			Rule: "a failed statement does not end the transaction, and one prepared before can be used in it",
 			play: func(p *play) {
 				stmt, err := p.db.PrepareContext(p.ctx, "INSERT ?")
 				p.do("prepare", func() (any, error) { return nil, err })
@@ -91,8 +92,8 @@ func txCases() []testCase {
 			},
 		},
 		{
-			name: "transaction of a cancelled context",
-			rule: "a transaction whose context is cancelled is rolled back once, and says so",
+			Name: "transaction of a cancelled context",
+			Rule: "a transaction whose context is cancelled is rolled back once, says so, and costs the connection only if it does with the bare driver",
 			play: func(p *play) {
 				ctx, cancel := context.WithCancel(p.ctx)
 				p.begin(ctx, p.db, nil, func(tx *sql.Tx) {
@@ -105,11 +106,12 @@ func txCases() []testCase {
 					p.rollback(tx)
 				})
 				cancel()
+				p.exec(p.db, "INSERT") // on the same connection, if that was kept
 			},
 		},
 		{
-			name: "bad connection in a transaction",
-			rule: "driver.ErrBadConn in a transaction is the caller's to see and is not retried",
+			Name: "bad connection in a transaction",
+			Rule: "driver.ErrBadConn in a transaction is the caller's to see and is not retried",
 			play: func(p *play) {
 				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
 					p.exec(tx, "BADCONN")

@@ -8,11 +8,12 @@ import (
 	"github.com/sqlwitness/sqlwitness/internal/fakedb"
 )
 
-func contextCases() []testCase {
-	return []testCase{
+func contextCases() []Case {
+	return []Case{
 		{
-			name: "context",
-			rule: "each call gets the context of the caller's own call, with its values and its deadline, not that of an earlier one",
+			Name:  "context",
+			Rule:  "each call gets the context of the caller's own call, with its values and its deadline, not that of an earlier one",
+			about: contexts,
 			play: func(p *play) {
 				// Each call has a context of its own, and the one before is over.
 				step := func(mark string, f func(context.Context) (any, error)) {
@@ -20,7 +21,14 @@ func contextCases() []testCase {
 					defer cancel()
 					p.do(mark, func() (any, error) { return f(ctx) })
 				}
-				step("connect", func(ctx context.Context) (any, error) { return nil, p.db.PingContext(ctx) })
+				step("connect", func(ctx context.Context) (any, error) {
+					c, err := p.db.Conn(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return nil, c.Close()
+				})
+				step("ping", func(ctx context.Context) (any, error) { return nil, p.db.PingContext(ctx) })
 				var stmt *sql.Stmt
 				step("prepare", func(ctx context.Context) (_ any, err error) {
 					stmt, err = p.db.PrepareContext(ctx, "INSERT ?")
@@ -62,8 +70,8 @@ func contextCases() []testCase {
 			},
 		},
 		{
-			name: "cancelled before",
-			rule: "a call with a cancelled context reaches the driver if that takes contexts; else database/sql's own check answers",
+			Name: "cancelled before",
+			Rule: "a call with a cancelled context reaches the driver if that takes contexts; else database/sql's own check answers",
 			play: func(p *play) {
 				ctx, cancel := context.WithCancel(p.ctx)
 				cancel()
@@ -75,8 +83,8 @@ func contextCases() []testCase {
 			},
 		},
 		{
-			name: "deadline passed before",
-			rule: "a call with a passed deadline reaches the driver if that takes contexts; else database/sql's own check answers",
+			Name: "deadline passed before",
+			Rule: "a call with a passed deadline reaches the driver if that takes contexts; else database/sql's own check answers",
 			play: func(p *play) {
 				ctx, cancel := context.WithTimeout(p.ctx, -time.Second)
 				defer cancel()
@@ -85,8 +93,26 @@ func contextCases() []testCase {
 			},
 		},
 		{
-			name: "cancelled meanwhile",
-			rule: "a call that waits ends when its context does, with the driver's own error",
+			Name: "begun with a cancelled context",
+			Rule: "a transaction with a cancelled context is begun if the driver begins it, rolled back, and costs the connection only if it does with the bare driver",
+			play: func(p *play) {
+				ctx, cancel := context.WithCancel(p.ctx)
+				cancel()
+				p.conn(func(c *sql.Conn) {
+					p.do("begin", func() (any, error) {
+						tx, err := c.BeginTx(ctx, nil)
+						if tx != nil {
+							p.awaitRollback()
+						}
+						return tx == nil, err
+					})
+				})
+				p.settle()
+			},
+		},
+		{
+			Name: "cancelled meanwhile",
+			Rule: "a call that waits ends when its context does, with the driver's own error",
 			only: contextual,
 			play: func(p *play) {
 				p.during("exec", asked("WAIT exec"), func(ctx context.Context) (any, error) {
@@ -131,8 +157,9 @@ func contextCases() []testCase {
 			},
 		},
 		{
-			name: "cancelled while connecting",
-			rule: "connecting ends when the caller's context does",
+			Name:  "cancelled while connecting",
+			Rule:  "connecting ends when the caller's context does",
+			about: contexts,
 			play: func(p *play) {
 				p.fake.Next("Connector.Connect", fakedb.Fault{Wait: true})
 				p.during("connect", called("Connector.Connect"), func(ctx context.Context) (any, error) {
@@ -178,12 +205,5 @@ func (p *play) cancelled(ctx context.Context, c *sql.Conn) {
 			return nil, err
 		}
 		return nil, rows.Close()
-	})
-	p.do("begin", func() (any, error) {
-		tx, err := c.BeginTx(ctx, nil)
-		if tx != nil {
-			p.awaitRollback()
-		}
-		return tx == nil, err
 	})
 }

@@ -16,10 +16,10 @@ type valuer struct {
 
 func (v valuer) Value() (driver.Value, error) { return v.v, v.err }
 
-func argumentCases() []testCase {
+func argumentCases() []Case {
 	// each runs every way of executing a text with the arguments.
-	each := func(name, rule, query string, args ...any) testCase {
-		return testCase{name: name, rule: rule, play: func(p *play) {
+	each := func(name, rule, query string, args ...any) Case {
+		return Case{Name: name, Rule: rule, about: received, play: func(p *play) {
 			p.every(p.db, query, args...)
 			p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
 				p.every(tx, query, args...)
@@ -27,8 +27,9 @@ func argumentCases() []testCase {
 			})
 		}}
 	}
+	checked := func(c Case) Case { c.about |= checks; return c }
 	text := "pointed at"
-	return []testCase{
+	return []Case{
 		each("arguments", "arguments reach the driver converted as database/sql converts them, and no further",
 			"INSERT ? ? ? ? ? ? ? ? ? ?", 1, int8(2), uint32(3), 4.5, true, "six", []byte("seven"), time.Unix(8, 9).UTC(), nil, &text),
 		each("valuers", "a Valuer is asked once for its value",
@@ -45,12 +46,12 @@ func argumentCases() []testCase {
 			"INSERT ? ?", 1, 2, 3),
 		each("named arguments", "names reach a driver that takes contexts, and one of the old form refuses them in database/sql's words",
 			"INSERT ? ?", sql.Named("first", 1), sql.Named("second", "two")),
-		each("checked by the driver", "a NamedValueChecker converts what only it knows: the statement's own, else the connection's, and before a fast path the connection's alone",
-			"INSERT ?", fakedb.List{"a", "b"}),
+		checked(each("checked by the driver", "a NamedValueChecker converts what only it knows: the statement's own, else the connection's, and before a fast path the connection's alone",
+			"INSERT ?", fakedb.List{"a", "b"})),
 		each("removed by the driver", "driver.ErrRemoveArgument takes an argument away before placeholders are counted",
 			"INSERT ?", fakedb.Dropped{}, 1),
-		each("refused by the driver", "a NamedValueChecker's error is wrapped as database/sql wraps it",
-			"INSERT ? ?", 1, fakedb.Refused{}),
+		checked(each("refused by the driver", "the error of the NamedValueChecker whose turn it is is wrapped as database/sql wraps it",
+			"INSERT ? ?", 1, fakedb.Refused{})),
 		each("converted by column", "a statement's ColumnConverter converts what no NamedValueChecker has taken",
 			"INSERT ? ?", 1, fakedb.Boxed(2)),
 		each("output parameters", "sql.Out is refused or passed on as the driver says",

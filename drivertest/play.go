@@ -18,29 +18,25 @@ import (
 
 // play is one run of a case on one database.
 type play struct {
-	ctx  context.Context
-	db   *sql.DB
-	fake *fakedb.DB // nil on a real database
-	opts fakedb.Options
-	w    Wrapper
+	ctx   context.Context
+	db    *sql.DB
+	fake  *fakedb.DB // nil on a real database
+	opts  fakedb.Options
+	about aspect
+	w     Wrapper
 
 	mu       sync.Mutex
 	outcomes []string
 }
 
-func newPlay(opts fakedb.Options, w Wrapper) *play {
-	fake := fakedb.New(opts)
-	p := &play{
-		ctx:  fakedb.Mark(context.Background(), "the caller's"),
-		db:   sql.OpenDB(w.Wrap(fake.Connector())),
-		fake: fake,
-		opts: opts,
-		w:    w,
+func newPlay(opts fakedb.Options, about aspect, w Wrapper) *play {
+	return &play{
+		ctx:   fakedb.Mark(context.Background(), "the caller's"),
+		fake:  fakedb.New(opts),
+		opts:  opts,
+		about: about,
+		w:     w,
 	}
-	// One connection makes the order of calls certain: what database/sql does by
-	// itself has been done when the connection is free again.
-	p.db.SetMaxOpenConns(1)
-	return p
 }
 
 func (p *play) seen() []string {
@@ -53,18 +49,24 @@ func (p *play) seen() []string {
 func (p *play) do(step string, f func() (any, error)) {
 	var v any
 	var err error
-	panicked := func() (panicked any) {
-		defer func() { panicked = recover() }()
-		v, err = f()
-		return nil
-	}()
+	panicked := catch(func() { v, err = f() })
 	s := fmt.Sprintf("%s: %v, error %s", step, v, p.describe(err))
 	if panicked != nil {
 		s = fmt.Sprintf("%s: panic %T %v", step, panicked, panicked)
 	}
+	p.note(s)
+}
+
+func (p *play) note(outcome string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.outcomes = append(p.outcomes, s)
+	p.outcomes = append(p.outcomes, outcome)
+}
+
+func catch(f func()) (panicked any) {
+	defer func() { panicked = recover() }()
+	f()
+	return nil
 }
 
 // known are errors that callers compare with ==.
@@ -90,8 +92,9 @@ func (p *play) describe(err error) string {
 	if reflect.TypeOf(err).Comparable() {
 		if name, ok := known[err]; ok {
 			s += " which is " + name
+		} else {
+			s += p.origin(err)
 		}
-		s += p.origin(err)
 	}
 	if e, ok := err.(interface{ SQLState() string }); ok {
 		s += " SQLSTATE " + e.SQLState()
@@ -109,6 +112,7 @@ func (p *play) origin(err error) string {
 	}
 	for _, c := range p.fake.Calls() {
 		if c.Err == err {
+			p.about.concerns(&c) // for the name of the method
 			return " which is what " + c.Method + " returned"
 		}
 	}
@@ -181,12 +185,12 @@ func (p *play) result(res sql.Result) string {
 	return fmt.Sprintf("id %d (%s), %d affected (%s)", id, p.describe(idErr), n, p.describe(nErr))
 }
 
-// read reads rows to their end and tells all that can be known of them.
+// read reads rows to their end, and what else the case is about.
 func (p *play) read(rows *sql.Rows) string {
 	var b strings.Builder
 	for {
 		p.readSet(&b, rows)
-		if !rows.NextResultSet() {
+		if p.about&resultSets == 0 || !rows.NextResultSet() {
 			break
 		}
 		b.WriteString("; next set ")
@@ -198,14 +202,8 @@ func (p *play) read(rows *sql.Rows) string {
 func (p *play) readSet(b *strings.Builder, rows *sql.Rows) {
 	columns, err := rows.Columns()
 	fmt.Fprintf(b, "columns %v (%s)", columns, p.describe(err))
-	types, err := rows.ColumnTypes()
-	fmt.Fprintf(b, " types (%s)", p.describe(err))
-	for _, t := range types {
-		length, lengthOK := t.Length()
-		precision, scale, decimalOK := t.DecimalSize()
-		nullable, nullableOK := t.Nullable()
-		fmt.Fprintf(b, " %s:%s length %d,%t decimal %d,%d,%t nullable %t,%t scan %v",
-			t.Name(), t.DatabaseTypeName(), length, lengthOK, precision, scale, decimalOK, nullable, nullableOK, t.ScanType())
+	if p.about&types != 0 {
+		p.columnTypes(b, rows)
 	}
 	for rows.Next() {
 		values, into := make([]any, len(columns)), make([]any, len(columns))
@@ -217,6 +215,18 @@ func (p *play) readSet(b *strings.Builder, rows *sql.Rows) {
 		for _, v := range values {
 			fmt.Fprintf(b, " %T(%v)", v, v)
 		}
+	}
+}
+
+func (p *play) columnTypes(b *strings.Builder, rows *sql.Rows) {
+	all, err := rows.ColumnTypes()
+	fmt.Fprintf(b, " types (%s)", p.describe(err))
+	for _, t := range all {
+		length, lengthOK := t.Length()
+		precision, scale, decimalOK := t.DecimalSize()
+		nullable, nullableOK := t.Nullable()
+		fmt.Fprintf(b, " %s:%s length %d,%t decimal %d,%d,%t nullable %t,%t scan %v",
+			t.Name(), t.DatabaseTypeName(), length, lengthOK, precision, scale, decimalOK, nullable, nullableOK, t.ScanType())
 	}
 }
 

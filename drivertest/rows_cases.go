@@ -8,11 +8,12 @@ import (
 	"github.com/sqlwitness/sqlwitness/internal/fakedb"
 )
 
-func rowsCases() []testCase {
-	return []testCase{
+func rowsCases() []Case {
+	return []Case{
 		{
-			name: "rows and column types",
-			rule: "rows, their columns, and what is known of a column's type are the driver's own; what it does not know is database/sql's default",
+			Name:  "rows and column types",
+			Rule:  "rows, their columns, and what is known of a column's type are the driver's own; what it does not know is database/sql's default",
+			about: types,
 			play: func(p *play) {
 				p.query(p.db, "ROWS 4")
 				p.query(p.db, "ROWS 0")
@@ -20,24 +21,26 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "several result sets",
-			rule: "each result set can be reached, if the driver has NextResultSet, and none if it has not",
+			Name:  "several result sets",
+			Rule:  "each result set can be reached, if the driver has NextResultSet, and none if it has not",
+			about: resultSets,
 			play: func(p *play) {
 				p.query(p.db, "SETS 1 0 3")
 				p.prepared(p.db, "SETS 2 2")
 			},
 		},
 		{
-			name: "result set that fails",
-			rule: "an error of NextResultSet is the driver's own",
+			Name:  "result set that fails",
+			Rule:  "an error of NextResultSet is the driver's own",
+			about: resultSets,
 			play: func(p *play) {
 				p.fake.Next("Rows.NextResultSet", fakedb.Fault{Err: &fakedb.Error{Text: "no next set"}})
 				p.query(p.db, "SETS 1 1")
 			},
 		},
 		{
-			name: "rows that fail",
-			rule: "an error of Next is the driver's own, and comes after the rows before it",
+			Name: "rows that fail",
+			Rule: "an error of Next is the driver's own, and comes after the rows before it",
 			play: func(p *play) {
 				p.query(p.db, "ROWS 2 FAIL connection lost")
 				p.query(p.db, "ROWS 2 BADCONN")
@@ -47,8 +50,8 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "rows that fail to close",
-			rule: "an error of Close is the driver's own",
+			Name: "rows that fail to close",
+			Rule: "an error of Close is the driver's own",
 			play: func(p *play) {
 				for range 2 {
 					p.fake.Next("Rows.Close", fakedb.Fault{Err: &fakedb.Error{Text: "not closed"}})
@@ -58,8 +61,8 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "one row",
-			rule: "QueryRow reads one row and closes the rest",
+			Name: "one row",
+			Rule: "QueryRow reads one row and closes the rest",
 			play: func(p *play) {
 				p.row("ROWS 3")
 				p.row("ROWS 0")
@@ -69,8 +72,8 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "rows closed early",
-			rule: "rows can be closed before their end, and once more, and are closed in the driver once",
+			Name: "rows closed early",
+			Rule: "rows can be closed before their end, and once more, and are closed in the driver once",
 			play: func(p *play) {
 				p.do("query", func() (any, error) {
 					rows, err := p.db.QueryContext(p.ctx, "ROWS 5")
@@ -89,8 +92,8 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "rows side by side",
-			rule: "open rows of one connection are independent of each other, also of those closed before",
+			Name: "rows side by side",
+			Rule: "open rows of one connection are independent of each other, also of those closed before",
 			play: func(p *play) {
 				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
 					p.sideBySide(tx)
@@ -99,8 +102,8 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "rows of a cancelled context",
-			rule: "rows whose context is cancelled are closed, and say why",
+			Name: "rows of a cancelled context",
+			Rule: "rows whose context is cancelled are closed, and say why",
 			play: func(p *play) {
 				ctx, cancel := context.WithCancel(p.ctx)
 				p.do("query", func() (any, error) {
@@ -119,8 +122,9 @@ func rowsCases() []testCase {
 			},
 		},
 		{
-			name: "scanned by the driver",
-			rule: "rows that scan for themselves (Go 1.27's RowsColumnScanner) do so, and others cannot scan what database/sql cannot",
+			Name:  "scanned by the driver",
+			Rule:  "rows that scan for themselves (Go 1.27's RowsColumnScanner) do so, and others cannot scan what database/sql cannot",
+			about: scans,
 			play: func(p *play) {
 				p.do("scan a list", func() (any, error) {
 					var n int

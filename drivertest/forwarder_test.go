@@ -289,6 +289,9 @@ func (c fwValid) IsValid() bool {
 }
 
 func (c *fwConn) CheckNamedValue(nv *driver.NamedValue) (err error) {
+	if c.has("every argument is let through") {
+		return nil
+	}
 	if k, ok := c.Conn.(driver.NamedValueChecker); ok && !c.has("the connection's checker is lost") {
 		return k.CheckNamedValue(nv)
 	}

@@ -32,14 +32,7 @@ func connector(t testing.TB, name, dsn string) driver.Connector {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if d, ok := db.Driver().(driver.DriverContext); ok {
-		c, err := d.OpenConnector(dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	return opener{db.Driver(), dsn}
+	return ConnectorOf(db.Driver(), dsn)
 }
 
 // TestSQL: the kit's cases give the same answers twice on real databases, and a
@@ -79,7 +72,7 @@ func TestSQLDefects(t *testing.T) {
 				wrapped := sql.OpenDB(w.Wrap(connector(t, d.driver, d.fresh(t))))
 				defer wrapped.Close()
 				for _, known := range sqlCases(d.dialect) {
-					if known.name == c.by && firstDifference("", performSQL(known, b, bare), performSQL(known, wrapped, w)) == "" {
+					if known.Name == c.by && firstDifference("", performSQL(known, b, bare), performSQL(known, wrapped, w)) == "" {
 						t.Errorf("it does not find the defect %q", c.defect)
 					}
 				}

@@ -11,30 +11,33 @@ import (
 	"time"
 )
 
-// Dialect is what the SQL of a kind of database is like.
+// Dialect is what the SQL of a kind of database is like: one of [PQ],
+// [PostgreSQL], [MySQL] and [SQLite].
 type Dialect struct {
 	placeholder string // of the first argument
 	second      string
 	columns     string // of a table: id, n, x, ok, s, b, at
 	wait        string // a query that takes longer than anyone waits
 	list        string // a query with a list for its argument
+	name        string // a query for the database's name, if errors say it
 	copies      bool   // a COPY statement can be prepared; others would wait for its data
 }
 
-// PQ is for lib/pq.
+// PQ is for PostgreSQL by lib/pq, which has COPY.
 func PQ() Dialect {
 	d := PostgreSQL()
 	d.copies = true
 	return d
 }
 
-// PostgreSQL is for pgx.
+// PostgreSQL is for PostgreSQL by pgx, or by another driver without lib/pq's COPY.
 func PostgreSQL() Dialect {
 	return Dialect{
 		placeholder: "$1", second: "$2",
 		columns: "id int PRIMARY KEY, n bigint, x double precision, ok boolean, s varchar(20), b bytea, at timestamptz",
 		wait:    "SELECT pg_sleep(60)",
 		list:    "SELECT $1::text[]",
+		name:    "SELECT current_database()",
 	}
 }
 
@@ -45,6 +48,7 @@ func MySQL() Dialect {
 		columns: "id int PRIMARY KEY, n bigint, x double, ok boolean, s varchar(20), b blob, at datetime(6)",
 		wait:    "SELECT SLEEP(60)",
 		list:    "SELECT ?",
+		name:    "SELECT DATABASE()",
 	}
 }
 
@@ -58,41 +62,67 @@ func SQLite() Dialect {
 	}
 }
 
-// RunSQL plays each case on two fresh databases of one kind, one by the bare
-// driver and one by the wrapped. Unwrap is that of Wrapper; it may be nil.
-func RunSQL(t *testing.T, d Dialect, open func(testing.TB) (bareDB, wrapped *sql.DB), unwrap func(any) any) {
+// RunSQL plays each case on two databases of one kind, one by the bare driver
+// and one by the wrapped, and compares what the caller got. Open is called once;
+// its databases must be empty, and different if the cases are not to see each
+// other's tables. The cases leave their tables behind. RunSQL closes both pools.
+// Unwrap is that of Wrapper; it may be nil.
+//
+// A wrapper's author runs it with each driver that the wrapper is meant for; a
+// driver's author with each wrapper that is meant to work with the driver.
+func RunSQL(t *testing.T, d Dialect, open func(testing.TB) (bare, wrapped *sql.DB), unwrap func(any) any) {
 	t.Helper()
 	b, w := open(t)
 	t.Cleanup(func() { _ = b.Close() })
 	t.Cleanup(func() { _ = w.Close() })
+	bareName, wrappedName := databaseName(t, d, b), databaseName(t, d, w)
 	for _, c := range sqlCases(d) {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.Name, func(t *testing.T) {
 			if c.unwraps && unwrap == nil {
 				t.Skip("the wrapper has no Unwrap")
 			}
-			want, got := performSQL(c, b, bare), performSQL(c, w, Wrapper{Unwrap: unwrap})
+			want := nameless(bareName, performSQL(c, b, bare))
+			got := nameless(wrappedName, performSQL(c, w, Wrapper{Unwrap: unwrap}))
 			if diff := firstDifference("the caller", want, got); diff != "" {
-				t.Errorf("rule: %s\n%s", c.rule, diff)
+				t.Errorf("rule: %s\n%s", c.Rule, diff)
 			}
 		})
 	}
 }
 
-// databaseName is the one thing that differs between two fresh databases.
-var databaseName = regexp.MustCompile(`test_[a-z0-9]{16}`)
+// databaseName is the one thing that differs between two empty databases: what
+// matches it in an error is not compared.
+func databaseName(t *testing.T, d Dialect, db *sql.DB) *regexp.Regexp {
+	t.Helper()
+	if d.name == "" {
+		return nil
+	}
+	var name string
+	if err := db.QueryRowContext(t.Context(), d.name).Scan(&name); err != nil {
+		t.Fatalf("asking for the database's name (%s): %v", d.name, err)
+	}
+	return regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`)
+}
 
-func performSQL(c testCase, db *sql.DB, w Wrapper) []string {
+func nameless(name *regexp.Regexp, outcomes []string) []string {
+	if name == nil {
+		return outcomes
+	}
+	for i, o := range outcomes {
+		outcomes[i] = name.ReplaceAllString(o, "DATABASE")
+	}
+	return outcomes
+}
+
+func performSQL(c Case, db *sql.DB, w Wrapper) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	p := &play{ctx: ctx, db: db, w: w}
+	p := &play{ctx: ctx, db: db, about: types | resultSets, w: w}
 	c.play(p)
-	for i, o := range p.outcomes {
-		p.outcomes[i] = databaseName.ReplaceAllString(o, "DATABASE")
-	}
 	return p.outcomes
 }
 
-func sqlCases(d Dialect) []testCase {
+func sqlCases(d Dialect) []Case {
 	insert := func(table string, columns string, n int) string {
 		marks := make([]string, n)
 		for i := range marks {
@@ -103,10 +133,10 @@ func sqlCases(d Dialect) []testCase {
 		return fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s)", table, columns, strings.Join(marks, ", "))
 	}
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789000000, time.UTC)
-	return []testCase{
+	return []Case{
 		{
-			name: "values",
-			rule: "values go in and come out as they do through the bare driver, and columns have the same types",
+			Name: "values",
+			Rule: "values go in and come out as they do through the bare driver, and columns have the same types",
 			play: func(p *play) {
 				p.exec(p.db, "CREATE TABLE v ("+d.columns+")")
 				in := insert("v", "id, n, x, ok, s, b, at", 7)
@@ -132,8 +162,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "errors",
-			rule: "errors are of the driver's own types, with its own codes",
+			Name: "errors",
+			Rule: "errors are of the driver's own types, with its own codes",
 			play: func(p *play) {
 				p.exec(p.db, "CREATE TABLE e ("+d.columns+")")
 				in := insert("e", "id", 1)
@@ -149,8 +179,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "transactions",
-			rule: "transactions commit, roll back and fail as they do through the bare driver",
+			Name: "transactions",
+			Rule: "transactions commit, roll back and fail as they do through the bare driver",
 			play: func(p *play) {
 				p.exec(p.db, "CREATE TABLE t ("+d.columns+")")
 				in := insert("t", "id", 1)
@@ -185,8 +215,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "result sets",
-			rule: "several statements in one text give the results that they give through the bare driver",
+			Name: "result sets",
+			Rule: "several statements in one text give the results that they give through the bare driver",
 			play: func(p *play) {
 				p.query(p.db, "SELECT 1 AS a; SELECT 2 AS b, 3 AS c")
 				p.exec(p.db, "CREATE TABLE r (id int); INSERT INTO r VALUES (1); INSERT INTO r VALUES (2)")
@@ -194,8 +224,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "driver's own arguments",
-			rule: "what only the driver takes for an argument it gets, prepared or not",
+			Name: "driver's own arguments",
+			Rule: "what only the driver takes for an argument it gets, prepared or not",
 			play: func(p *play) {
 				p.query(p.db, d.list, []string{"a", "b"})
 				p.prepared(p.db, d.list, []string{"a", "b"})
@@ -203,8 +233,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "copy",
-			rule: "a driver's own statement forms work (lib/pq copies rows by COPY … FROM STDIN, prepared)",
+			Name: "copy",
+			Rule: "a driver's own statement forms work (lib/pq copies rows by COPY … FROM STDIN, prepared)",
 			play: func(p *play) {
 				if !d.copies {
 					return
@@ -230,8 +260,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "rows side by side",
-			rule: "rows that are open beside others behave as through the bare driver",
+			Name: "rows side by side",
+			Rule: "rows that are open beside others behave as through the bare driver",
 			play: func(p *play) {
 				p.begin(p.ctx, p.db, nil, func(tx *sql.Tx) {
 					p.do("two queries", func() (any, error) {
@@ -253,8 +283,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name: "cancelled",
-			rule: "a statement ends when its context does, and the next one works",
+			Name: "cancelled",
+			Rule: "a statement ends when its context does, and the next one works",
 			play: func(p *play) {
 				ctx, cancel := context.WithTimeout(p.ctx, 50*time.Millisecond)
 				defer cancel()
@@ -270,8 +300,8 @@ func sqlCases(d Dialect) []testCase {
 			},
 		},
 		{
-			name:    "the parent's connection",
-			rule:    "behind what sql.Conn.Raw shows, Unwrap finds the driver's own connection",
+			Name:    "the parent's connection",
+			Rule:    "behind what sql.Conn.Raw shows, Unwrap finds the driver's own connection",
 			unwraps: true,
 			play: func(p *play) {
 				p.conn(func(c *sql.Conn) {
