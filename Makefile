@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: bench demo fuzz go127 help lint race servers test vet-and-test
+.PHONY: bench demo fuzz go127 help lint load race servers test vet-and-test
 
 # The root module and the modules below it, which the workspace joins.
-MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod bench/peers/go.mod cmd/sqlwitness/go.mod dashboard/browsertest/go.mod drivers/migrateurl/go.mod examples/go.mod internal/integration/go.mod)))
+MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod bench/peers/go.mod cmd/sqlwitness/go.mod dashboard/browsertest/go.mod drivers/migrateurl/go.mod examples/go.mod internal/faults/go.mod internal/integration/go.mod)))
 
 # A heading: bold on a terminal, plain in a pipe.
 say = if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
@@ -54,6 +54,10 @@ fuzz:
 			$(call say,-- $$name); (cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 		done || exit 1; \
 	done
+
+## load: much of everything through a witness, and what that costs; LOAD is its flags and scenarios
+load: servers
+	go run ./internal/faults/cmd/load $(LOAD)
 
 ## demo: migrations seen through the witness
 demo:

@@ -73,9 +73,7 @@ type ended struct {
 // Connector makes the counters of one connector. Several connectors of one
 // database share their series.
 func (s *Set) Connector(db event.Database) *Connector {
-	s.mu.Lock()
-	c := &Connector{set: s, system: db.System, namespace: s.namespaces.pass(db.Name), operations: map[*Histogram]operation{}}
-	s.mu.Unlock()
+	c := &Connector{set: s, system: db.System, namespace: s.namespace(db), operations: map[*Histogram]operation{}}
 	c.committed, c.rolledBack = s.ended(Committed), s.ended(RolledBack)
 	return c
 }

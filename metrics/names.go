@@ -52,6 +52,9 @@ const (
 	auditSealLag        = "sqlwitness_audit_seal_lag_seconds"
 	auditAnchorLag      = "sqlwitness_audit_anchor_lag_seconds"
 	coldStart           = "sqlwitness_cold_start_seconds"
+	runWAL              = "sqlwitness_run_wal_bytes_total"
+	databaseSize        = "sqlwitness_database_size_bytes"
+	slowerMigrations    = "sqlwitness_slower_migrations_total"
 	buildInfo           = "sqlwitness_build_info"
 )
 
@@ -127,6 +130,12 @@ func Families() []Family {
 			"Age of the oldest checkpoint that some anchor has not taken yet; until then what it covers can be cut off unseen."},
 		{coldStart, KindGauge, []string{"stage"},
 			"What the time went to until the process's first run was over: connect, lock, check, apply, and total from the making of the witness."},
+		{runWAL, KindCounter, []string{"db_system_name", "db_namespace"},
+			"Bytes of write-ahead or redo log that the server has written while runs migrated, for all its sessions."},
+		{databaseSize, KindGauge, []string{"db_system_name", "db_namespace"},
+			"Size of the database's files after the last run that migrated."},
+		{slowerMigrations, KindCounter, []string{"db_system_name", "db_namespace"},
+			"Migrations that took at least a second and three times as long as earlier ones of the same version and statements in the audit trail."},
 		{buildInfo, KindGauge, []string{"version", "goversion"},
 			"Always 1: the version of sqlwitness and of Go."},
 	}

@@ -3,11 +3,12 @@ package metrics
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,10 +37,7 @@ func post(ctx context.Context, client *http.Client, to string, body []byte) erro
 	req.Header.Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	res, err := client.Do(req)
 	if err != nil {
-		if e := (*url.Error)(nil); errors.As(err, &e) {
-			err = e.Err // without the URL
-		}
-		return fmt.Errorf("push metrics: %w", err)
+		return fmt.Errorf("push metrics: %w", harmless(err))
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
@@ -50,4 +48,22 @@ func post(ctx context.Context, client *http.Client, to string, body []byte) erro
 		return fmt.Errorf("push metrics: the server answered %s", res.Status)
 	}
 	return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s", res.Status))
+}
+
+// harmless is what of net/http's error holds nothing that was sent: its own text has
+// the URL, and what it quotes of a server's answer may repeat it.
+func harmless(err error) error {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &network):
+		return network
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	}
+	return errors.New("the server's answer cannot be read")
 }

@@ -91,6 +91,9 @@ func full(t testing.TB) *Set {
 	s.AlertsDropped("chat", "queue_full", 1)
 	s.AuditLag(func() time.Duration { return 0 }, func() time.Duration { return time.Second })
 	s.ColdStart(&event.ColdStart{Total: time.Second})
+	shop := event.Database{System: "postgresql", Name: "shop"}
+	s.Resources(&event.Resources{Database: shop, WALBytes: new(int64(4096)), SizeAfter: new(int64(8192))})
+	s.Trend(&event.Trend{Database: shop, Slower: []event.Slower{{Version: "1"}}})
 	s.Finding(&event.Finding{Kind: "invalid_index"})
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	return s

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing/fstest"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/sqlwitness/sqlwitness"
+	"github.com/sqlwitness/sqlwitness/audit"
+)
+
+// named is a DSN with another database.
+func named(dsn, database string) (string, error) {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("-dsn is no URL") // which is not shown: it may hold a password
+	}
+	u.Path = "/" + database
+	return u.String(), nil
+}
+
+// manyMigrations is one run of a tool with so many migrations, with the witness
+// and without it.
+func (l *load) manyMigrations(ctx context.Context) error {
+	var each [2]time.Duration
+	for i, what := range []string{"bare", "witness"} {
+		dsn, err := l.database(ctx, what)
+		if err != nil {
+			return err
+		}
+		w, err := newWitness()
+		if err != nil {
+			return err
+		}
+		open := w.Open
+		if i == 0 {
+			open = sql.Open
+		}
+		db, err := open("pgx", dsn)
+		if err != nil {
+			return err
+		}
+		db.SetMaxOpenConns(1)
+		began := time.Now()
+		var half usage
+		if err := migrateMany(ctx, db, l.migrations, func() { half = used() }); err != nil {
+			return err
+		}
+		took := time.Since(began)
+		after := used()
+		each[i] = took / time.Duration(l.migrations)
+		closing := time.Now()
+		if err := db.Close(); err != nil {
+			return err
+		}
+		if err := w.Close(ctx); err != nil {
+			return err
+		}
+		fmt.Printf("%s: %d migrations in %v, %v each; half way: %v; at the end: %v; closed in %v\n",
+			what, l.migrations, took.Round(time.Millisecond), each[i].Round(time.Microsecond), half, after, time.Since(closing).Round(time.Millisecond))
+		if i == 0 {
+			continue
+		}
+		if err := grown(half, after); err != nil {
+			return err
+		}
+		if err := recorded(ctx, w, dsn, 2*l.migrations); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("the witness adds %v to each\n", (each[1] - each[0]).Round(time.Microsecond))
+	return nil
+}
+
+// newWitness makes one whose spool is nobody else's.
+func newWitness() (*sqlwitness.Witness, error) {
+	dir, err := os.MkdirTemp("", "sqlwitness-load-")
+	if err != nil {
+		return nil, err
+	}
+	return sqlwitness.New(sqlwitness.Config{LogOutput: io.Discard, Audit: audit.Config{Spool: filepath.Join(dir, "spool.jsonl")}})
+}
+
+// migrateMany does what sql-migrate does, without reading its own table after each
+// migration, so that what the witness adds shows.
+func migrateMany(ctx context.Context, db *sql.DB, n int, half func()) error {
+	if _, err := db.ExecContext(ctx, `create table if not exists "gorp_migrations" ("id" text not null primary key, "applied_at" timestamp with time zone) ;`); err != nil {
+		return err
+	}
+	for i := range n {
+		if i == n/2 {
+			half()
+		}
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		body := "ALTER TABLE t ALTER a SET DEFAULT " + strconv.Itoa(i)
+		if i == 0 {
+			body = "CREATE TABLE t (a INT)"
+		}
+		if _, err := tx.ExecContext(ctx, body); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `insert into "gorp_migrations" ("id","applied_at") values ($1,$2);`, fmt.Sprintf("%05d.sql", i), time.Now()); err != nil {
+			return err
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// manySchemas migrates schemas of one database in parallel, each by its own pool,
+// as programs with a schema for each customer do.
+func (l *load) manySchemas(ctx context.Context) error {
+	dsn, err := l.database(ctx, "schemas")
+	if err != nil {
+		return err
+	}
+	w, err := newWitness()
+	if err != nil {
+		return err
+	}
+	plain, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	for i := range l.schemas {
+		if _, err := plain.ExecContext(ctx, fmt.Sprintf("CREATE SCHEMA customer_%d", i)); err != nil {
+			return err
+		}
+	}
+	before, began := used(), time.Now()
+	var done sync.WaitGroup
+	errs := make(chan error, l.schemas)
+	room := make(chan struct{}, 50) // the server takes 300 connections, and each schema three
+	for i := range l.schemas {
+		room <- struct{}{}
+		done.Go(func() {
+			defer func() { <-room }()
+			errs <- migrateSchema(ctx, w, dsn, fmt.Sprintf("customer_%d", i))
+		})
+	}
+	done.Wait()
+	close(errs)
+	failed := 0
+	for err := range errs {
+		if err != nil {
+			if failed++; failed == 1 {
+				fmt.Println("the first failure:", err)
+			}
+		}
+	}
+	took := time.Since(began)
+	if err := w.Close(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%d schemas, 3 migrations each, in %v; %d failed; before: %v; at the end: %v\n", l.schemas, took.Round(time.Millisecond), failed, before, used())
+	if failed > 0 {
+		return fmt.Errorf("%d schemas failed", failed)
+	}
+	return recorded(ctx, w, dsn, 2*3*l.schemas)
+}
+
+var files = fstest.MapFS{
+	"00001_users.sql":  {Data: []byte("-- +goose Up\nCREATE TABLE users (id INT PRIMARY KEY);\n")},
+	"00002_orders.sql": {Data: []byte("-- +goose Up\nCREATE TABLE orders (id INT PRIMARY KEY);\n")},
+	"00003_seed.sql":   {Data: []byte("-- +goose Up\nINSERT INTO users VALUES (1);\n")},
+}
+
+func migrateSchema(ctx context.Context, w *sqlwitness.Witness, dsn, schema string) error {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return err
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	db, err := w.Open("pgx", u.String())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files)
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// recorded holds the trail against what was done: so many intents and outcomes, in
+// the tables or in the spool.
+func recorded(ctx context.Context, w *sqlwitness.Witness, dsn string, want int) error {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var n, outside int
+	if err := db.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE kind = 'outcome' AND stage <> 'commit') FROM sqlwitness.entry WHERE kind IN ('intent', 'outcome')").Scan(&n, &outside); err != nil {
+		return err
+	}
+	var metrics strings.Builder
+	w.WritePrometheus(&metrics)
+	spooled := int(sum(metrics.String(), `sqlwitness_audit_entries_total\{[^}]*"spool"`))
+	lost := int(sum(metrics.String(), `sqlwitness_audit_entries_total\{[^}]*"lost"`))
+	began := time.Now()
+	report, err := audit.Verify(ctx, db, "postgresql", audit.VerifyConfig{})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("trail: %d intents and outcomes, %d outcomes outside of their transaction; %d entries in the spool, %d lost; %d sealed, %d not yet; verified in %v\n",
+		n, outside, spooled, lost, report.Size, report.Unsealed, time.Since(began).Round(time.Millisecond))
+	if n+spooled < want || lost > 0 || report.Altered() {
+		return fmt.Errorf("%d entries of migrations were to be recorded, verification finds %v", want, report.Counts)
+	}
+	return nil
+}
