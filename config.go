@@ -251,7 +251,7 @@ func configFrom(getenv func(string) string) (Config, error) {
 			return Config{}, &Error{Op: "read SQLWITNESS_CONFIG", Err: err}
 		}
 		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-			return Config{}, &Error{Op: "read " + path, Err: errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))}
+			return Config{}, &Error{Op: "read " + path, Err: errors.New(withoutAlias(strings.TrimSpace(yaml.FormatError(err, false, false))))}
 		}
 	}
 	e := environment{getenv: getenv}
@@ -285,6 +285,16 @@ func configFrom(getenv func(string) string) (Config, error) {
 		return Config{}, e.err
 	}
 	return f.config()
+}
+
+// withoutAlias takes out of an error the one value that the YAML library shows of
+// what may be a secret: a password that begins with * reads as an alias.
+func withoutAlias(message string) string {
+	const alias = "could not find alias"
+	if before, _, ok := strings.Cut(message, alias); ok {
+		return before + alias + ": a value that begins with * has to be quoted"
+	}
+	return message
 }
 
 func (f file) config() (Config, error) {

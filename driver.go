@@ -148,6 +148,9 @@ type connector struct {
 	metrics  *metrics.Connector
 	prepared *metrics.Counter // first executions of prepared statements
 
+	configured atomic.Bool    // the configuration is recorded
+	recording  sync.WaitGroup // what the audit writes off the callers' path
+
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
 	closing bool // DB.Close has been called

@@ -85,7 +85,7 @@ func (i *impact) statement(c *conn, t *text, took int64, err error) {
 	if took > i.slowest.Load() {
 		i.slowest.Store(took)
 		i.ev.Slowest = &event.BodyStatement{Operation: t.Operation().String(), Fingerprint: t.FingerprintHex(), Text: t.Redacted,
-			Duration: time.Duration(took), RowsAffected: -1, Failed: err != nil}
+			Start: c.at(c.now() - took), Duration: time.Duration(took), RowsAffected: -1, Failed: err != nil}
 	}
 }
 
@@ -99,7 +99,7 @@ func (i *impact) looked(k *event.Look) {
 	defer i.mu.Unlock()
 	if queue > i.ev.Queue {
 		i.ev.Queue = queue
-		i.ev.Worst = &event.BodyStatement{Operation: k.Operation, Fingerprint: k.Fingerprint, Text: k.Text, Duration: k.Age, RowsAffected: -1}
+		i.ev.Worst = &event.BodyStatement{Operation: k.Operation, Fingerprint: k.Fingerprint, Text: k.Text, Start: k.Start, Duration: k.Age, RowsAffected: -1}
 	}
 }
 

@@ -240,7 +240,8 @@ func (c *connector) collect(conn *conn) {
 func (c *connector) analyse(sql string) *text {
 	t := &text{Text: sqltext.Analyze(sql, c.dialect)}
 	t.role = migrator.Classify(t.Text)
-	t.watched = t.role != 0
+	t.notable.kind = notableKind(t.Text)
+	t.watched = t.role != 0 || t.notable.kind != ""
 	for i := range t.Statements {
 		t.watched = t.watched || len(t.Statements[i].Locks) > 0
 	}

@@ -17,6 +17,7 @@ type view interface {
 	Session(ctx context.Context, conn driver.Conn) (int64, error)
 	Look(ctx context.Context, sessions []int64) (map[int64]*event.Picture, error)
 	Baseline(ctx context.Context) (probe.Baseline, error)
+	Usage(ctx context.Context) (probe.Usage, error)
 	Residue(ctx context.Context, before probe.Baseline, sessions []int64, ended time.Time) ([]event.Finding, error)
 	Close() error
 }
@@ -30,8 +31,14 @@ type observer struct {
 	background sync.WaitGroup
 	mu         sync.Mutex
 	ended      bool
-	baseline   chan probe.Baseline // of the run that is open; nil before its first migration
-	sessions   map[int64]struct{}  // of the run
+	before     chan beforehand    // of the run that is open; nil before its first migration
+	sessions   map[int64]struct{} // of the run
+}
+
+// beforehand is how the server was as a run's first migration began.
+type beforehand struct {
+	baseline probe.Baseline
+	usage    probe.Usage
 }
 
 const (
@@ -147,16 +154,16 @@ func (o *observer) noted(id int64) {
 }
 
 // migrates notes, at the start of a run's first migration, what lies about that
-// the run is not to be blamed for.
+// the run is not to be blamed for, and what the server has used up so far.
 func (o *observer) migrates() {
 	if o == nil {
 		return
 	}
 	o.mu.Lock()
-	begun := o.baseline != nil
-	baseline := make(chan probe.Baseline, 1)
+	begun := o.before != nil
+	before := make(chan beforehand, 1)
 	if !begun {
-		o.baseline = baseline
+		o.before = before
 	}
 	o.mu.Unlock()
 	if begun {
@@ -165,37 +172,43 @@ func (o *observer) migrates() {
 	o.begin(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
 		defer cancel()
-		before, _ := o.view.Baseline(ctx) // where there is none, no index is blamed on anybody
-		baseline <- before
+		var b beforehand
+		b.baseline, _ = o.view.Baseline(ctx) // where there is none, no index is blamed on anybody
+		b.usage, _ = o.view.Usage(ctx)       // and nothing is known of what the run used up
+		before <- b
 	})
 }
 
-// ran looks, at the end of a run that migrated, for what it has left behind.
-func (o *observer) ran(r *event.Run, found func(event.Finding)) {
+// ran looks, at the end of a run that migrated, for what it has left behind, and
+// what the server has used up meanwhile.
+func (o *observer) ran(r *event.Run, found func(event.Finding), used func(event.Resources)) {
 	if o == nil {
 		return
 	}
 	o.mu.Lock()
-	baseline, sessions := o.baseline, o.sessions
-	o.baseline, o.sessions = nil, nil
+	before, sessions := o.before, o.sessions
+	o.before, o.sessions = nil, nil
 	o.mu.Unlock()
-	if baseline == nil {
+	if before == nil {
 		return
 	}
 	ids := make([]int64, 0, len(sessions))
 	for id := range sessions {
 		ids = append(ids, id)
 	}
-	ended := r.Start.Add(r.Duration)
+	run, ended := *r, r.Start.Add(r.Duration)
 	o.begin(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
 		defer cancel()
 		select {
-		case before := <-baseline:
-			findings, _ := o.view.Residue(ctx, before, ids, ended)
+		case b := <-before:
+			findings, _ := o.view.Residue(ctx, b.baseline, ids, ended)
 			for _, f := range findings {
-				f.Trace = r.Trace
+				f.Trace = run.Trace
 				found(f)
+			}
+			if after, err := o.view.Usage(ctx); err == nil {
+				usedUp(&run, b.usage, after, used)
 			}
 		case <-ctx.Done():
 		}

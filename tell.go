@@ -26,7 +26,9 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			c.w.each(func(s event.Sink) { s.Run(run) })
 			c.impactOf(run)
 			if run.Finished {
-				c.observer.ran(run, c.found)
+				c.observer.ran(run, c.found, c.used)
+				c.compare(run)
+				c.runEnded(run)
 			}
 			if cold := c.start.ran(run, c.w.base); cold != nil {
 				c.w.each(func(s event.Sink) { s.ColdStart(cold) })
@@ -48,6 +50,9 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			// An error is audit.Strict's. It has been reported, and it is too late to
 			// refuse this migration; the next one is refused at its intent.
 			_ = c.audit.Outcome(ctx, m)
+		}
+		if m.Outcome == event.Forced {
+			c.forced(m)
 		}
 		c.w.each(func(s event.Sink) { s.Migration(m) })
 	}

@@ -20,6 +20,7 @@ type text struct {
 	watched bool // a lock or a recogniser is interested: the text takes the long way
 	slow    int64
 	latency *metrics.Histogram // in the steady phase
+	notable notable
 }
 
 // tables are the names of the tables that the text names; none where what looks

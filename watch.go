@@ -84,7 +84,9 @@ func (c *conn) watchBegin(ctx context.Context, kind migrator.Kind, t *text, args
 		return w, err
 	}
 	ran := c.inTx && c.calls > c.txCalls+1
-	if err = c.connector.tell(ctx, c.connector.tracker.Before(&w.call), ran); err != nil {
+	changes := c.connector.tracker.Before(&w.call)
+	c.runBegins(ctx, changes, t, false)
+	if err = c.connector.tell(ctx, changes, ran); err != nil {
 		return w, err
 	}
 	if t.isCommit() {
@@ -109,6 +111,7 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 		}
 	}
 	begun, ended := parted(c.connector.tracker.After(&w.call))
+	c.runBegins(w.ctx, begun, w.text, true)
 	c.tellAfter(w.ctx, begun)
 	if w.commit {
 		c.recorded(w.ctx, w.audit, err)
@@ -119,6 +122,11 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 	if err != nil {
 		c.failed(w.ctx, w.text, w.phase, w.start, took, err)
 	} else {
+		trace := c.connector.trace(w.ctx, c.id)
+		c.noted(w.text, trace)
+		if w.text.Class() == sqltext.ClassDDL && trace.MigrationID == "" {
+			c.connector.made(w.text)
+		}
 		c.connector.metrics.Operation(w.text.Operation().String(), w.phase).ObserveOn(c.id, took)
 		if took >= w.text.slow {
 			c.slow(w.ctx, w.text, w.phase, w.start, took)
@@ -153,7 +161,9 @@ func (w *watch) row(columns []string, values []driver.Value) {
 	}
 	call := w.call
 	call.Kind, call.Columns, call.Values = migrator.Row, columns, values
-	c.tellAfter(w.ctx, c.connector.tracker.After(&call))
+	changes := c.connector.tracker.After(&call)
+	c.runBegins(w.ctx, changes, w.text, true)
+	c.tellAfter(w.ctx, changes)
 }
 
 // watchRowsClosed ends a query on the long way.
@@ -163,6 +173,7 @@ func (c *conn) watchRowsClosed(r *rows) {
 	call := w.call
 	call.Kind, call.Err = migrator.RowEnd, r.err
 	changes := c.connector.tracker.After(&call)
+	c.runBegins(w.ctx, changes, w.text, true)
 	c.lockAnswered(w, lockAnswer{err: r.err})
 	if r.err != nil {
 		c.failed(w.ctx, w.text, w.phase, r.start, r.took, r.err)

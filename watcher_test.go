@@ -51,13 +51,31 @@ func (l *looks) take() string {
 	return strings.TrimSuffix(b.String(), ", ")
 }
 
+// safeBuilder is a strings.Builder for several goroutines.
+type safeBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *safeBuilder) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *safeBuilder) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
 // watched is a database that hangs in every Exec until it is let go, seen by a
 // witness whose second connection is the view given.
 type watched struct {
 	db    *sql.DB
 	fake  *fakedb.DB
 	looks *looks
-	log   *strings.Builder
+	log   *safeBuilder
 	w     *Witness
 
 	connector *connector
@@ -65,7 +83,7 @@ type watched struct {
 
 func newWatched(t *testing.T, v view) *watched {
 	t.Helper()
-	k := &watched{fake: fakedb.New(fakedb.Full()), looks: &looks{}, log: &strings.Builder{}}
+	k := &watched{fake: fakedb.New(fakedb.Full()), looks: &looks{}, log: &safeBuilder{}}
 	w, err := New(Config{LogOutput: k.log, Sinks: []event.Sink{k.looks}, Audit: audit.Config{Mode: audit.Off}, System: "postgresql", NoProbe: true})
 	if err != nil {
 		t.Fatal(err)

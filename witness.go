@@ -46,6 +46,7 @@ type Witness struct {
 
 	mu         sync.Mutex
 	connectors map[*connector]struct{}
+	made       map[event.Database][]string             // tables of DDL outside migrations
 	dropped    map[alert.Drop]uint64                   // messages that the metrics have
 	steady     map[event.Database]metrics.Distribution // at the end of the last impact
 }
@@ -58,7 +59,7 @@ func New(cfg Config) (*Witness, error) {
 		return nil, err
 	}
 	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{},
-		dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{}}
+		made: map[event.Database][]string{}, dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
@@ -187,6 +188,7 @@ func (w *Witness) Close(ctx context.Context) error {
 	w.watcher.close()
 	errs := []error{w.alerts.Close(ctx), w.settle(ctx)}
 	for _, c := range connectors {
+		c.recording.Wait() // each write is bounded by audit.Config.Timeout
 		errs = append(errs, c.audit.Close(ctx))
 	}
 	w.page.Close()
@@ -304,11 +306,17 @@ func (c *connector) flush(ctx context.Context) {
 	_ = c.tell(ctx, c.tracker.Flush(), false)
 }
 
+// closeLimit bounds what closing a DB waits for: an anchor that is out of reach
+// gets what it missed from a later process, which signs for all before it.
+const closeLimit = 5 * time.Second
+
 // ended is called once the DB is closed and no connection is left.
 func (c *connector) ended() {
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
 	c.flush(ctx)
 	c.observer.close()
+	c.recording.Wait()
 	_ = c.audit.Close(ctx)
 	c.w.mu.Lock()
 	c.collectAudit()

@@ -63,17 +63,18 @@ func (c *checker) find(code Code, r *record, format string, args ...any) {
 }
 
 // add checks a record and appends it to the tree. It returns the nodes that it
-// completes, and the record's header.
-func (c *checker) add(r *record) ([]tlog.Hash, header) {
+// completes, which are the caller's until the next add, and reads the record's
+// header into h.
+func (c *checker) add(r *record, h *header) []tlog.Hash {
 	hash := tlog.RecordHash(r.seal)
 	if r.hash != nil && !bytes.Equal(hash[:], r.hash) {
 		c.find(SealAltered, r, "the leaf at index %d of the tree does not have the hash that was stored with it", r.idx)
 	}
-	h := c.entry(r)
+	c.entry(r, h)
 	nodes := c.tree.add(hash)
 	c.report.Checked++
 	c.reached()
-	return nodes, h
+	return nodes
 }
 
 // gap stands in for places whose rows are gone: nothing after them can be right.
@@ -123,19 +124,20 @@ func (c *checker) ours(w want) bool {
 }
 
 // entry checks what the record says.
-func (c *checker) entry(r *record) header {
+func (c *checker) entry(r *record, h *header) {
 	if !r.found {
 		c.find(EntryDeleted, r, "the entry at index %d was deleted", r.idx)
-		return header{}
+		h.reset()
+		return
 	}
 	c.buf = r.expectedSeal(c.buf)
 	if !bytes.Equal(c.buf, r.seal) {
 		c.find(EntryAltered, r, "the entry at index %d is not the one that was sealed: its text, its time or its transaction was changed", r.idx)
 	}
-	h, err := readHeader(r.leaf)
-	if err != nil {
+	if h.read(r.leaf) != nil {
 		c.find(EntryForeign, r, "the entry at index %d has a text that sqlwitness does not write", r.idx)
-		return header{}
+		h.reset()
+		return
 	}
 	for _, x := range [...]struct {
 		column string
@@ -154,7 +156,6 @@ func (c *checker) entry(r *record) header {
 		c.find(EntryForeign, r, "the entry at index %d is of log %s", r.idx, h.log)
 	}
 	c.meaning(r, h)
-	return h
 }
 
 // opening is an entry that opens a log.
@@ -180,7 +181,7 @@ func (c *checker) opening(r *record) {
 }
 
 // meaning checks what entries say together.
-func (c *checker) meaning(r *record, h header) {
+func (c *checker) meaning(r *record, h *header) {
 	switch h.kind {
 	case kindIntent:
 		c.open[h.attempt] = r.idx
@@ -218,7 +219,7 @@ func (c *checker) section(r *record, s readSection, h *header) {
 }
 
 // rest is told the sections of an entry that did not come.
-func (c *checker) rest(r *record, h header) {
+func (c *checker) rest(r *record, h *header) {
 	for _, s := range h.sections {
 		c.report.Erased++
 		g := gone{hex.EncodeToString(r.id[:]), s.name}

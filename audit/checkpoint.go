@@ -57,10 +57,11 @@ type keyring struct{ list note.Verifiers }
 // newKeyring reads public keys as NewKey makes them.
 func newKeyring(keys []string) (*keyring, error) {
 	var list []note.Verifier
-	for _, k := range keys {
+	for i, k := range keys {
 		v, err := note.NewVerifier(strings.TrimSpace(k))
 		if err != nil {
-			return nil, fmt.Errorf("audit: %q is no public key: it looks like name+0123abcd+base64", k)
+			// The text is not shown: it could be the private half.
+			return nil, fmt.Errorf("audit: key %d of %d is no public key: it looks like name+0123abcd+base64, as sqlwitness audit keygen printed it", i+1, len(keys))
 		}
 		list = append(list, v)
 	}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 const redacted = "<redacted>"
@@ -29,18 +28,15 @@ func (s *Store) Configured(ctx context.Context, settings map[string]string) {
 	}
 	hash := digest(now)
 	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
-		before := map[string]string{}
-		was := ""
-		err := s.notes(ctx, c, func(_ string, _ time.Time, facts map[string]any) {
-			was, _ = facts["hash"].(string)
-			before = map[string]string{}
-			all, _ := facts["settings"].(map[string]any)
-			for name, v := range all {
-				before[name], _ = v.(string)
-			}
-		}, KindConfig)
+		last, err := s.lastNote(ctx, c, KindConfig)
+		was, _ := last["hash"].(string)
 		if err != nil || was == hash {
 			return err
+		}
+		before := map[string]string{}
+		all, _ := last["settings"].(map[string]any)
+		for name, v := range all {
+			before[name], _ = v.(string)
 		}
 		facts := object{"hash": hash, "settings": asObject(now)}
 		facts.text("before", was)

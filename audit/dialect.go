@@ -46,6 +46,7 @@ type dialect struct {
 	prefix   string // of the tables' names
 	dbTime   string // expression: an entry's db_time as RFC 3339 text
 	xid      string // expression: the transaction that wrote an entry, "''" where there is no such thing
+	fenced   bool   // a join for each row has to be asked for: the planner would rather read a whole table for each batch
 	identity []fact // what makes this database another one than its copy
 	// whole makes the texts that run statements as one write, or not at all.
 	whole func(statements []string) []string
@@ -186,7 +187,7 @@ type literals struct {
 	id     func(b [16]byte) string
 	bytes  func(b []byte) string
 	text   func(s string) string
-	read   func(column string) string // expression: an id as readID takes it
+	read   func(column string) string // expression: an id as its 16 bytes
 	ignore string                     // a word after INSERT of sections, where a repeated write may find them there
 }
 

@@ -73,7 +73,11 @@ func TestFormatExample(t *testing.T) {
 		}
 	}
 	for _, d := range []*dialect{postgres(), mysql(), sqlite()} {
-		for _, s := range d.steps {
+		steps := d.steps
+		if d.system == "postgresql" {
+			steps = append(steps, step{"inbox", pgInbox})
+		}
+		for _, s := range steps {
 			_, columns, ok := strings.Cut(s.sql, "(\n")
 			columns, _, _ = strings.Cut(columns, "\n)")
 			if ok && strings.Contains(s.sql, "CREATE TABLE") && !bytes.Contains(doc, []byte(columns)) {

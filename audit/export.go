@@ -331,11 +331,12 @@ func (v *verifier) line(l *exportLine) error {
 	case r.idx > v.tree.size:
 		v.gap(r.idx)
 	}
-	_, h := v.add(r)
+	var h header
+	v.add(r, &h)
 	for _, s := range r.sections {
 		v.section(r, s, &h)
 	}
-	v.rest(r, h)
+	v.rest(r, &h)
 	return nil
 }
 

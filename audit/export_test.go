@@ -133,6 +133,9 @@ func TestProve(t *testing.T) {
 					t.Fatalf("entry %d: %v, %s of %+v", s.idx, err, leaf, at)
 				}
 				theirs(t, s.idx, leaf, at, text)
+				if k.name != kitSQLite.name {
+					continue // the text is the same everywhere
+				}
 				for i := range len(text) {
 					changed := text[:i] + string(text[i]^1) + text[i+1:]
 					if leaf, at2, err := CheckProof(changed, []string{public}); err == nil && (leaf != string(s.leaf) || at2 != at) {

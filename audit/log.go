@@ -1,10 +1,6 @@
 package audit
 
-import (
-	"maps"
-
-	"github.com/google/uuid"
-)
+import "maps"
 
 // logOpen is what the entry that opens a log says: which log the tree belongs to
 // from there on. A log is opened with the first entry that is sealed, and again
@@ -67,10 +63,4 @@ func (s *scribe) opening(identity map[string]string, from *head) (*entry, error)
 	var err error
 	e.leaf, err = canonical(h)
 	return e, err
-}
-
-// logOf checks that a text is the id of a log.
-func logOf(s string) (uuid.UUID, bool) {
-	id, err := uuid.Parse(s)
-	return id, err == nil && id.String() == s
 }

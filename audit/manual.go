@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -74,15 +73,17 @@ type picture struct {
 // RunStarted compares the version tables and the schema with what they were when
 // the last run ended, and tells and records what was changed by hand since. It is
 // to be called before the run changes anything. Where migrations were recorded
-// since and no end of a run, as after a crash, it claims nothing. Like the other
+// since and no end of a run, as after a crash, it claims nothing. ours are tables
+// that were made or changed on the way here, such as a tool's own: of them, and
+// of version tables that are new, nothing is claimed either. Like the other
 // methods it is bounded, and nothing fails for it.
-func (s *Store) RunStarted(ctx context.Context, run *event.Run) {
+func (s *Store) RunStarted(ctx context.Context, run *event.Run, ours []string) {
 	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
 		upto, err := s.readInbox(ctx, c)
 		if err != nil {
 			return err
 		}
-		return s.compareWithLast(ctx, c, run, upto)
+		return s.compareWithLast(ctx, c, run, ours, upto)
 	})
 }
 
@@ -141,24 +142,10 @@ func (s *Store) lastState(ctx context.Context, c queryer) (st state, known bool,
 		}
 		of = " AND " + d.recovery.containsIn("e.leaf", `"db":{"name":`+string(name)+`,`)
 	}
-	rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.id")+", "+d.dbTime+", "+d.recovery.leaf+", EXISTS (SELECT 1 FROM "+d.prefix+
+	id, at, leaf, err := lastRow(ctx, c, "SELECT "+d.recovery.id("e.id")+", "+d.dbTime+", "+d.recovery.leaf+", EXISTS (SELECT 1 FROM "+d.prefix+
 		"entry o WHERE o.id > e.id AND o.kind IN ('intent', 'outcome', 'recovered')"+strings.ReplaceAll(of, "e.leaf", "o.leaf")+
-		") FROM "+d.prefix+"entry e WHERE e.kind = '"+KindState+"'"+of+" ORDER BY e.id DESC LIMIT 1")
-	if err != nil {
-		return st, false, err
-	}
-	var id, at, leaf string
-	for rows.Next() {
-		known = true
-		if err = rows.Scan(&id, &at, &leaf, &st.stale); err != nil {
-			break
-		}
-	}
-	if err = cmp.Or(err, rows.Err()); err != nil || !known {
-		rows.Close()
-		return st, false, err
-	}
-	if err := rows.Close(); err != nil {
+		") FROM "+d.prefix+"entry e WHERE e.kind = '"+KindState+"'"+of+" ORDER BY e.id DESC LIMIT 1", &st.stale)
+	if err != nil || id == "" {
 		return st, false, err
 	}
 	var l struct {
@@ -190,7 +177,50 @@ func (s *Store) lastState(ctx context.Context, c queryer) (st state, known bool,
 	return st, true, nil
 }
 
-func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run, upto string) error {
+// lastRow is the only row of a query; empty where there is none.
+func lastRow(ctx context.Context, c queryer, query string, stale *bool) (id, at, leaf string, err error) {
+	rows, err := c.QueryContext(ctx, query)
+	if err != nil {
+		return "", "", "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&id, &at, &leaf, stale); err != nil {
+			return "", "", "", err
+		}
+	}
+	return id, at, leaf, rows.Err()
+}
+
+// familiar are objects that nobody has made by hand: the tables given, version
+// tables that were not there, and the sequences of both.
+type familiar []string
+
+func (f familiar) has(object string) bool {
+	return slices.ContainsFunc(f, func(table string) bool {
+		rest, ok := strings.CutPrefix(object, table)
+		if !ok {
+			_, name, qualified := strings.Cut(object, ".")
+			if rest, ok = strings.CutPrefix(name, table); !qualified || !ok {
+				return false
+			}
+		}
+		return rest == "" || strings.HasPrefix(rest, "_") && strings.HasSuffix(rest, "_seq")
+	})
+}
+
+// without leaves out what is familiar.
+func (f familiar) without(objects map[string]string) map[string]string {
+	rest := map[string]string{}
+	for name, what := range objects {
+		if !f.has(name) {
+			rest[name] = what
+		}
+	}
+	return rest
+}
+
+func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run, ours []string, upto string) error {
 	last, known, err := s.lastState(ctx, c)
 	if err != nil || known && last.stale || !known && run.Applied > 0 {
 		return err
@@ -200,15 +230,24 @@ func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run
 		return err
 	}
 	changed := false
+	spared := familiar(slices.Clone(ours))
+	for table := range now.History {
+		if last.history[table] == "" {
+			spared = append(spared, table)
+		}
+	}
 	for _, table := range slices.Sorted(maps.Keys(merged(last.history, digests(now.History)))) {
 		before, after := last.history[table], digests(now.History)[table]
 		if before == after {
 			continue
 		}
 		changed = true
+		if before == "" {
+			continue // a tool's first look at this database
+		}
 		facts := object{"table": cut(table, maxField), "since": timestamp(last.at)}
 		rows, whole := last.whole.History[table]
-		if whole || before == "" {
+		if whole {
 			facts["removed"], facts["added"] = listed(without(rows, now.History[table])), listed(without(now.History[table], rows))
 		}
 		s.found(ctx, c, last.id, KindHistory, table, facts, event.Finding{Trace: run.Trace, Kind: "history_edited", Object: table,
@@ -216,17 +255,23 @@ func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run
 	}
 	if after := digest(now.Objects); after != last.schema {
 		changed = true
+	}
+	before, objects := last.whole.Objects, now.Objects
+	if before != nil {
+		before, objects = spared.without(before), spared.without(objects)
+	}
+	if before != nil && digest(objects) != digest(before) || before == nil && digest(objects) != last.schema && len(spared) == 0 {
 		facts := object{"since": timestamp(last.at)}
-		if before := last.whole.Objects; before != nil {
+		if before != nil {
 			var altered []string
 			for name, was := range before {
-				if is, ok := now.Objects[name]; ok && is != was {
+				if is, ok := objects[name]; ok && is != was {
 					altered = append(altered, name)
 				}
 			}
 			slices.Sort(altered)
 			names := func(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
-			facts["removed"], facts["added"], facts["altered"] = listed(without(names(before), names(now.Objects))), listed(without(names(now.Objects), names(before))), listed(altered)
+			facts["removed"], facts["added"], facts["altered"] = listed(without(names(before), names(objects))), listed(without(names(objects), names(before))), listed(altered)
 		}
 		s.found(ctx, c, last.id, KindDrift, "", facts, event.Finding{Trace: run.Trace, Kind: "schema_drift",
 			Message: "the schema was changed since " + timestamp(last.at) + " and no migration did it: " + difference(facts)})

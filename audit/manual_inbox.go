@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,14 +47,13 @@ func (s *Store) readInbox(ctx context.Context, c *sql.Conn) (upto string, err er
 		return "", err
 	}
 	upto = there[0]
-	from := "0"
-	err = s.notes(ctx, c, func(_ string, _ time.Time, facts map[string]any) {
-		if n, ok := facts["inbox"].(string); ok && strings.Trim(n, "0123456789") == "" && n != "" {
-			from = n
-		}
-	}, KindState, KindForeign)
+	last, err := s.lastNote(ctx, c, KindState, KindForeign)
 	if err != nil {
 		return "", err
+	}
+	from, _ := last["inbox"].(string)
+	if _, err := strconv.ParseUint(from, 10, 64); err != nil {
+		from = "0"
 	}
 	rows, err := c.QueryContext(ctx, `SELECT pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), pid::pg_catalog.text, who, role, app, tag, coalesce(object, '')
 FROM sqlwitness.inbox WHERE xid >= '`+from+`'::xid8 AND xid < '`+upto+fmt.Sprintf(`'::xid8 ORDER BY xid, at LIMIT %d`, maxInbox))

@@ -34,7 +34,7 @@ func TestEventTrigger(t *testing.T) {
 		look := func() {
 			t.Helper()
 			told = nil
-			next.store.RunStarted(t.Context(), &event.Run{})
+			next.store.RunStarted(t.Context(), &event.Run{}, nil)
 			next.expectTroubles()
 		}
 		look()

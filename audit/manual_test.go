@@ -12,7 +12,7 @@ import (
 // run plays a run that applies one migration and ends.
 func (b *bench) run(version string, statements ...string) {
 	b.t.Helper()
-	b.store.RunStarted(b.t.Context(), &event.Run{})
+	b.store.RunStarted(b.t.Context(), &event.Run{}, nil)
 	m := migration(version)
 	b.must(b.store.Intent(b.t.Context(), m, false))
 	exec1(b.t, b.conn, statements...)
@@ -26,7 +26,7 @@ func (b *bench) found() []string {
 	var told []string
 	next := newBenchAt(b.t, b.kit, b.dsn, Config{})
 	next.store.deps.Finding = func(f event.Finding) { told = append(told, f.Kind+" "+f.Object+": "+f.Message) }
-	next.store.RunStarted(b.t.Context(), &event.Run{})
+	next.store.RunStarted(b.t.Context(), &event.Run{}, nil)
 	next.expectTroubles()
 	return told
 }

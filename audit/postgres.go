@@ -22,7 +22,7 @@ func postgres() *dialect {
 		// since a search_path may hold another one.
 		bytes: func(b []byte) string { return "pg_catalog.decode('" + hex.EncodeToString(b) + "', 'hex')" },
 	}
-	lit.read = func(column string) string { return column + "::pg_catalog.text" }
+	lit.read = func(column string) string { return "pg_catalog.uuid_send(" + column + ")" }
 	lit.text = func(s string) string { return "pg_catalog.convert_from(" + lit.bytes([]byte(s)) + ", 'UTF8')" }
 	inserts := func(entries []*entry) string {
 		s := lit.insertEntries("sqlwitness.entry", "", "", entries)
@@ -57,6 +57,7 @@ UNION ALL SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_c
 		prefix: "sqlwitness.",
 		dbTime: `pg_catalog.to_char(e.db_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 		xid:    "e.xid::pg_catalog.text",
+		fenced: true,
 		identity: []fact{
 			{"database", "SELECT oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"},
 			{"system", "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()"},

@@ -72,12 +72,21 @@ type commitment struct {
 
 var errForm = errors.New("not a leaf")
 
-// readHeader takes a leaf apart. The leaf is RFC 8785, so that there is no space
-// between its tokens; no other text is taken. It does without a general decoder,
-// which would be most of what verification costs.
+// readHeader takes a leaf apart.
 func readHeader(leaf []byte) (h header, err error) {
+	err = h.read(leaf)
+	return h, err
+}
+
+// read takes a leaf apart. The leaf is RFC 8785, so that there is no space
+// between its tokens; no other text is taken. It does without a general decoder,
+// which would be most of what verification costs, and uses again what memory the
+// header has.
+func (h *header) read(leaf []byte) error {
+	log := h.log
+	h.reset()
 	has := 0
-	err = fields(leaf, func(key, value []byte) error {
+	err := fields(leaf, func(key, value []byte) error {
 		switch string(key) {
 		case "id":
 			h.id, _ = uuid.ParseBytes(plain(value))
@@ -90,10 +99,12 @@ func readHeader(leaf []byte) (h header, err error) {
 		case "stage":
 			h.stage = word(plain(value))
 		case "log_id":
-			h.log = string(plain(value))
+			if h.log = log; string(plain(value)) != log {
+				h.log = string(plain(value))
+			}
 		case "c":
 			has |= 4
-			h.sections = make([]commitment, 0, 4)
+			h.sections = h.sections[:0]
 			return fields(value, func(name, value []byte) error {
 				c := commitment{name: word(name)}
 				const encoded = 44 // characters, the last of them padding
@@ -115,8 +126,11 @@ func readHeader(leaf []byte) (h header, err error) {
 	if err == nil && has != 1|2|4 {
 		err = errForm
 	}
-	return h, err
+	return err
 }
+
+// reset empties the header and keeps its memory.
+func (h *header) reset() { *h = header{sections: h.sections[:0]} }
 
 // word is a text as a string; those that are in nearly every record cost nothing.
 func word(b []byte) string {
@@ -183,15 +197,20 @@ func stringEnd(b []byte, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return -1
 	}
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for end := i + 1; ; {
+		quote := bytes.IndexByte(b[end:], '"')
+		if quote < 0 {
+			return -1
+		}
+		end += quote + 1
+		escapes := 0
+		for b[end-2-escapes] == '\\' { // b[i] is none
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return end
 		}
 	}
-	return -1
 }
 
 // valueEnd is where the value that begins at i has ended: at the comma or the

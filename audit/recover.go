@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -134,42 +135,76 @@ type leafOf struct {
 // the answer to a commit was lost, none of which has been resolved.
 func (s *Store) openAttempts(ctx context.Context, c queryer) ([]open, error) {
 	d := s.dialect
-	table, since := d.prefix+"entry", d.lit.id(earliest(s.deps.Now().Add(-recoveryWindow)))
-	of := func(what string) string {
-		return "EXISTS (SELECT 1 FROM " + table + " o WHERE o.attempt = e.attempt AND o.id >= " + since + " AND " + what + ")"
-	}
-	rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.id")+", "+d.recovery.id("e.attempt")+", e.kind, "+d.dbTime+", "+
-		of("o.kind = 'outcome' AND o.stage = 'commit'")+", "+d.recovery.leaf+
-		" FROM "+table+" e WHERE e.id >= "+since+" AND (e.kind = 'intent' AND NOT "+of("o.kind IN ('outcome', 'recovered')")+
-		" OR e.kind = 'outcome' AND e.stage = 'after' AND "+d.recovery.containsIn("e.leaf", `"outcome":"interrupted"`)+" AND NOT "+of("o.kind = 'recovered'")+
-		") ORDER BY e.id LIMIT "+strconv.Itoa(maxRecovered))
+	since := d.lit.id(earliest(s.deps.Now().Add(-recoveryWindow)))
+	when := func(what string) string { return "CASE WHEN " + what + " THEN " }
+	const outcome = "e.kind = 'outcome'"
+	lost := outcome + " AND e.stage = 'after' AND " + d.recovery.containsIn("e.leaf", `"outcome":"interrupted"`)
+	// One pass over the window, whose length is all that it depends on: there is
+	// no index on attempts, and a search for each would be quadratic.
+	rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.attempt")+
+		", MIN("+when("e.kind = 'intent' OR "+lost)+d.recovery.id("e.id")+" END)"+
+		", MAX("+when(lost)+d.recovery.id("e.id")+" END)"+
+		", MAX("+when(outcome+" AND e.stage = 'commit'")+"1 ELSE 0 END)"+
+		" FROM "+d.prefix+"entry e WHERE e.id >= "+since+" AND e.kind IN ('intent', 'outcome', 'recovered') GROUP BY e.attempt"+
+		" HAVING MAX("+when("e.kind = 'recovered'")+"1 ELSE 0 END) = 0"+
+		" AND (MAX("+when(outcome)+"1 ELSE 0 END) = 0 OR MAX("+when(lost)+"1 ELSE 0 END) = 1) LIMIT "+strconv.Itoa(maxRecovered))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var list []open
 	for rows.Next() {
-		var id, attempt, kind, at, leaf string
+		var attempt string
+		var first, answer sql.NullString
 		var o open
-		if err := rows.Scan(&id, &attempt, &kind, &at, &o.committed, &leaf); err != nil {
+		if err := rows.Scan(&attempt, &first, &answer, &o.committed); err != nil {
 			return nil, err
 		}
-		o.entry, o.answered = id, kind == kindOutcome
-		if o.attempt, err = uuid.Parse(attempt); err != nil {
-			continue // a row that is not ours: verification's business
+		o.entry, o.answered = first.String, answer.Valid
+		if answer.Valid {
+			o.entry = answer.String
 		}
-		if o.at, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			continue
-		}
-		text, err := hex.DecodeString(leaf)
-		if err != nil || json.Unmarshal(text, &o.leaf) != nil || o.leaf.DB.Name != s.db.Name && d.system == "mysql" {
-			continue // a MySQL server has one trail for all its databases
-		}
-		if !s.mine(o.attempt) {
+		if o.attempt, err = uuid.Parse(attempt); err == nil && !s.mine(o.attempt) {
 			list = append(list, o)
 		}
 	}
-	return list, rows.Err()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	var whole []open
+	for _, o := range list {
+		if s.read(ctx, c, &o) {
+			whole = append(whole, o)
+		}
+	}
+	return whole, nil
+}
+
+// read completes an attempt with what its entry says; false for one that is
+// another database's, or not of this form, which is verification's business.
+func (s *Store) read(ctx context.Context, c queryer, o *open) bool {
+	d := s.dialect
+	id, err := uuid.Parse(o.entry)
+	if err != nil {
+		return false
+	}
+	rows, err := c.QueryContext(ctx, "SELECT "+d.dbTime+", "+d.recovery.leaf+" FROM "+d.prefix+"entry e WHERE e.id = "+d.lit.id(id))
+	if err != nil {
+		return false
+	}
+	defer rows.Close()
+	var at, leaf string
+	if !rows.Next() || rows.Scan(&at, &leaf) != nil || rows.Err() != nil {
+		return false
+	}
+	if o.at, err = time.Parse(time.RFC3339Nano, at); err != nil {
+		return false
+	}
+	text, err := hex.DecodeString(leaf)
+	if err != nil || json.Unmarshal(text, &o.leaf) != nil {
+		return false
+	}
+	return d.system != "mysql" || o.leaf.DB.Name == s.db.Name // a server has one trail for all its databases
 }
 
 // mine reports whether this store is at that attempt itself.

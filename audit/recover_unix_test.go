@@ -202,7 +202,7 @@ func TestKilled(t *testing.T) {
 			if !t.Failed() {
 				t.Logf("%d kills, no resolution wrong: %v", points, found)
 			}
-			if points < 30/every || len(found) == 0 {
+			if points < 20/every || len(found) == 0 {
 				t.Errorf("%d kills with %v: the test does not kill where it should", points, found)
 			}
 		})

@@ -220,9 +220,19 @@ func (s *Store) setPolicy(ctx context.Context, c *sql.Conn, before []inForce, o 
 
 // notes are the facts of all the entries of some kinds, in the order of their ids.
 func (s *Store) notes(ctx context.Context, c queryer, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
+	return s.notesBy(ctx, c, "e.id", visit, kinds...)
+}
+
+// lastNote is the facts of the last entry of some kinds; nil if there is none.
+func (s *Store) lastNote(ctx context.Context, c queryer, kinds ...string) (last map[string]any, err error) {
+	err = s.notesBy(ctx, c, "e.id DESC LIMIT 1", func(_ string, _ time.Time, facts map[string]any) { last = facts }, kinds...)
+	return last, err
+}
+
+func (s *Store) notesBy(ctx context.Context, c queryer, order string, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
 	d := s.dialect
 	rows, err := c.QueryContext(ctx, "SELECT e.kind, "+d.dbTime+", "+d.recovery.leaf+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+
-		strings.Join(kinds, "', '")+"') ORDER BY e.id")
+		strings.Join(kinds, "', '")+"') ORDER BY "+order)
 	if err != nil {
 		return err
 	}

@@ -369,6 +369,7 @@ func TestMySQLDeadlock(t *testing.T) {
 	b := newBench(t, kitMySQL, Config{})
 	m := migration("1")
 	b.must(b.store.Intent(t.Context(), m, false))
+	b.sealed() // sealing would wait too, and is not what is waited for below
 	exec1(t, b.db, "CREATE TABLE big (id INT PRIMARY KEY, a INT)", "INSERT INTO big SELECT seq, 0 FROM seq_1_to_1000", "CREATE TABLE one (a INT)", "INSERT INTO one VALUES (1)")
 	tx := b.begin(nil)
 	exec1(t, tx, "UPDATE one SET a = 2")

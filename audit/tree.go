@@ -12,21 +12,23 @@ import (
 type tree struct {
 	size int64
 	edge []tlog.Hash // largest subtree first
+	made []tlog.Hash // scratch: what add has returned
 }
 
 // add appends a leaf and returns the nodes that it completes, the leaf first.
-// They are those at tlog.StoredHashIndex(0, size) and on.
+// They are those at tlog.StoredHashIndex(0, size) and on, and the caller's until
+// the next add.
 func (t *tree) add(leaf tlog.Hash) []tlog.Hash {
-	nodes := []tlog.Hash{leaf}
+	t.made = append(t.made[:0], leaf)
 	for range bits.TrailingZeros64(^uint64(t.size)) { // one for each subtree that leaf completes
 		last := len(t.edge) - 1
 		leaf = tlog.NodeHash(t.edge[last], leaf)
 		t.edge = t.edge[:last]
-		nodes = append(nodes, leaf)
+		t.made = append(t.made, leaf)
 	}
 	t.edge = append(t.edge, leaf)
 	t.size++
-	return nodes
+	return t.made
 }
 
 // root is the hash of the whole tree.

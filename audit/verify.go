@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -125,7 +126,21 @@ type verifier struct {
 	d    *dialect
 	keys *keyring
 	kept []Checkpoint // of the tables, at the sizes of the batch
+
+	// The memory of a batch, which the next one uses again.
+	places []place
+	nodes  []tlog.Hash
 }
+
+// place is what is kept of a record until its sections have been read.
+type place struct {
+	id     uuid.UUID
+	read   bool // there is a row for it
+	header header
+}
+
+// record is the place as findings name it.
+func (p *place) record(idx int64) *record { return &record{idx: idx, sealed: p.id, id: p.id} }
 
 func newVerifier(cfg VerifyConfig) (*verifier, error) {
 	keys, err := newKeyring(cfg.Keys)
@@ -170,6 +185,7 @@ func (v *verifier) database(ctx context.Context, c *sql.Conn) error {
 	if err := v.start(ctx, c, size); err != nil {
 		return err
 	}
+	v.places = make([]place, min(verifyBatch, size))
 	for v.tree.size < size {
 		if err := v.batch(ctx, c, min(v.tree.size+verifyBatch, size)); err != nil {
 			return err
@@ -218,55 +234,54 @@ func (v *verifier) batch(ctx context.Context, c *sql.Conn, end int64) error {
 	if err := v.checkpoints(ctx, c, start, end); err != nil {
 		return err
 	}
-	var nodes []tlog.Hash
-	entries := make([]known, end-start)
+	v.nodes = v.nodes[:0]
+	places := v.places[:end-start]
+	for i := range places {
+		places[i].read = false
+	}
 	err := v.d.records(ctx, c, start, end, func(r *record) error {
 		switch {
 		case r.idx < v.tree.size:
 			v.find(SealRepeated, r, "there are two rows for index %d of the tree", r.idx)
 			return nil
 		case r.idx > v.tree.size:
-			nodes = append(nodes, make([]tlog.Hash, firstNode(r.idx)-firstNode(v.tree.size))...)
+			v.nodes = append(v.nodes, make([]tlog.Hash, firstNode(r.idx)-firstNode(v.tree.size))...)
 			v.gap(r.idx)
 		}
-		made, h := v.add(r)
-		nodes = append(nodes, made...)
-		entries[r.idx-start] = known{record{idx: r.idx, sealed: r.sealed, id: h.id, found: true}, h}
+		p := &places[r.idx-start]
+		p.id, p.read = r.sealed, true
+		v.nodes = append(v.nodes, v.add(r, &p.header)...)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if v.tree.size < end { // the size was read before, so that rows are gone
-		nodes = append(nodes, make([]tlog.Hash, firstNode(end)-firstNode(v.tree.size))...)
+		v.nodes = append(v.nodes, make([]tlog.Hash, firstNode(end)-firstNode(v.tree.size))...)
 		v.gap(end)
 	}
 	err = v.d.sections(ctx, c, start, end, func(idx int64, s readSection) error {
-		if k := &entries[idx-start]; k.record.found {
-			v.section(&k.record, s, &k.header)
+		if p := &places[idx-start]; p.read {
+			v.section(p.record(idx), s, &p.header)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for i := range entries {
-		v.rest(&entries[i].record, entries[i].header)
+	for i := range places {
+		if p := &places[i]; p.read {
+			v.rest(p.record(start+int64(i)), &p.header)
+		}
 	}
-	return v.nodesOf(ctx, c, start, nodes)
-}
-
-// known is what is kept of a record until its sections have been read.
-type known struct {
-	record record
-	header header
+	return v.nodesOf(ctx, c, start)
 }
 
 // nodesOf compares the stored nodes with those that the records make. They are
 // of no use to verification, and of much to who builds on them.
-func (v *verifier) nodesOf(ctx context.Context, c *sql.Conn, start int64, nodes []tlog.Hash) error {
+func (v *verifier) nodesOf(ctx context.Context, c *sql.Conn, start int64) error {
 	at := firstNode(start)
-	end := at + int64(len(nodes))
+	end := at + int64(len(v.nodes))
 	rows, err := c.QueryContext(ctx, "SELECT ix, h FROM "+v.d.prefix+"node WHERE ix >= "+strconv.FormatInt(at, 10)+" AND ix < "+strconv.FormatInt(end, 10)+" ORDER BY ix")
 	if err != nil {
 		return err
@@ -286,7 +301,7 @@ func (v *verifier) nodesOf(ctx context.Context, c *sql.Conn, start int64, nodes 
 		}
 		missing(ix)
 		var zero tlog.Hash
-		if want := nodes[ix-at]; want != zero && string(h) != string(want[:]) {
+		if want := v.nodes[ix-at]; want != zero && string(h) != string(want[:]) {
 			v.find(NodeAltered, nil, "node %d of the tree is not the hash of what is below it", ix)
 		}
 		next = ix + 1
@@ -410,27 +425,28 @@ func (v *verifier) unsigned(ctx context.Context, c *sql.Conn, size int64) error 
 // records reads the places of the tree from start to before end. The record
 // that f is given is its own only until it returns.
 func (d *dialect) records(ctx context.Context, c *sql.Conn, start, end int64, f func(*record) error) error {
-	rows, err := c.QueryContext(ctx, "SELECT s.idx, "+d.lit.read("s.entry")+", s.leaf, s.leaf_hash, "+d.lit.read("e.id")+", "+d.lit.read("e.attempt")+
-		", e.kind, e.stage, e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"seal s LEFT JOIN "+d.prefix+"entry e ON e.id = s.entry WHERE "+between("s.idx", start, end)+" ORDER BY s.idx")
+	rows, err := c.QueryContext(ctx, "SELECT s.idx, "+d.lit.read("s.entry")+", s.leaf, s.leaf_hash, "+d.lit.read("e.attempt")+
+		", e.kind, e.stage, e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"seal s LEFT "+d.each("entry", "id", "e")+" WHERE "+between("s.idx", start, end)+" ORDER BY s.idx")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	var sealed, seal, hash, id, attempt, kind, stage, leaf, dbTime, xid sql.RawBytes
+	var sealed, seal, hash, attempt, leaf sql.RawBytes
+	var kind, stage, dbTime, xid sql.NullString
 	var r record
 	for rows.Next() {
 		r = record{}
-		if err := rows.Scan(&r.idx, &sealed, &seal, &hash, &id, &attempt, &kind, &stage, &leaf, &dbTime, &xid); err != nil {
+		if err := rows.Scan(&r.idx, &sealed, &seal, &hash, &attempt, &kind, &stage, &leaf, &dbTime, &xid); err != nil {
 			return err
 		}
 		// An id that is none stays zero, which is no entry's.
 		r.sealed, _ = readID(sealed)
 		r.seal, r.hash = seal, hash
-		if r.found = id != nil; r.found {
-			r.id, _ = readID(id)
+		if r.found = kind.Valid; r.found {
+			r.id = r.sealed // by which it was found
 			r.attempt, _ = readID(attempt)
-			r.kind, r.stage, r.leaf = word(kind), word(stage), leaf
-			r.facts = facts{dbTime: string(dbTime), xid: string(xid)}
+			r.kind, r.stage, r.leaf = kind.String, stage.String, leaf
+			r.facts = facts{dbTime: dbTime.String, xid: xid.String}
 		}
 		if err := f(&r); err != nil {
 			return err
@@ -441,7 +457,7 @@ func (d *dialect) records(ctx context.Context, c *sql.Conn, start, end int64, f 
 
 // sections reads the sections of the entries at places of the tree.
 func (d *dialect) sections(ctx context.Context, c *sql.Conn, start, end int64, f func(idx int64, s readSection) error) error {
-	rows, err := c.QueryContext(ctx, "SELECT s.idx, p.section, p.salt, p.body FROM "+d.prefix+"seal s JOIN "+d.prefix+"payload p ON p.entry = s.entry WHERE "+between("s.idx", start, end))
+	rows, err := c.QueryContext(ctx, "SELECT s.idx, p.section, p.salt, p.body FROM "+d.prefix+"seal s "+d.each("payload", "entry", "p")+" WHERE "+between("s.idx", start, end))
 	if err != nil {
 		return err
 	}
@@ -457,6 +473,14 @@ func (d *dialect) sections(ctx context.Context, c *sql.Conn, start, end int64, f
 		}
 	}
 	return rows.Err()
+}
+
+// each joins the rows of a table that belong to an entry of seal s.
+func (d *dialect) each(table, column, as string) string {
+	if d.fenced {
+		return "JOIN LATERAL (SELECT * FROM " + d.prefix + table + " WHERE " + column + " = s.entry OFFSET 0) " + as + " ON true"
+	}
+	return "JOIN " + d.prefix + table + " " + as + " ON " + as + "." + column + " = s.entry"
 }
 
 func between(column string, start, end int64) string {

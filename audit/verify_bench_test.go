@@ -136,15 +136,16 @@ func BenchmarkCheck(b *testing.B) {
 	t.must(err)
 	r := &record{found: true, sealed: e.id, id: e.id, attempt: e.attempt, kind: e.kind, stage: e.stage, leaf: e.leaf, facts: facts{dbTime: "2026-11-24T17:00:00.000000Z", xid: "1000"}}
 	r.seal = r.expectedSeal(nil)
-	h := tlog.RecordHash(r.seal)
-	r.hash = h[:]
+	hash := tlog.RecordHash(r.seal)
+	r.hash = hash[:]
 	c := newChecker()
+	var h header
 	b.ReportAllocs()
 	for b.Loop() {
-		_, h := c.add(r)
+		c.add(r, &h)
 		for _, sec := range e.sections {
-			c.section(r, readSection{sec.name, sec.salt, sec.body}, &h)
+			c.section(r, readSection(sec), &h)
 		}
-		c.rest(r, h)
+		c.rest(r, &h)
 	}
 }

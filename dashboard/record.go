@@ -93,9 +93,25 @@ type migration struct {
 type bodyStatement struct {
 	Operation string  `json:"operation"`
 	Text      string  `json:"text"`
+	Offset    float64 `json:"offset_ms"` // of its start from the migration's
 	Duration  float64 `json:"duration_ms"`
 	Rows      int64   `json:"rows_affected"`
 	Failed    bool    `json:"failed"`
+}
+
+// bodyOf copies the statements of a migration. One whose start is not known
+// follows the one before.
+func bodyOf(m *event.Migration) []bodyStatement {
+	body := []bodyStatement{}
+	offset := 0.0
+	for _, s := range first(m.Body, maxBody) {
+		if !s.Start.IsZero() {
+			offset = max(0, ms(s.Start.Sub(m.Start)))
+		}
+		body = append(body, bodyStatement{Operation: s.Operation, Text: cut(s.Text, 500), Offset: offset, Duration: ms(s.Duration), Rows: s.RowsAffected, Failed: s.Failed})
+		offset += ms(s.Duration)
+	}
+	return body
 }
 
 type lock struct {

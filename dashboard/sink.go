@@ -47,13 +47,10 @@ func (d *Dashboard) Migration(m *event.Migration) {
 			ID: key, Run: m.RunID, Version: version(m.Version), After: m.After, Direction: string(m.Direction), Outcome: string(m.Outcome),
 			Start: at(m.Start), Duration: ms(m.Duration), LockWait: ms(m.LockWait), Statements: m.Statements,
 			Atomic: m.Atomic, Guarantee: string(m.Guarantee), ErrorClass: m.ErrorClass, SQLState: m.SQLState, Verdict: m.Verdict,
-			Body: []bodyStatement{}, BodyKept: true,
+			Body: bodyOf(m), BodyKept: true,
 		}
 		if f := m.Failing; f != nil {
 			k.FailingIndex, k.FailingText = f.Index, cut(f.Text, maxText)
-		}
-		for _, s := range first(m.Body, maxBody) {
-			k.Body = append(k.Body, bodyStatement{Operation: s.Operation, Text: cut(s.Text, 500), Duration: ms(s.Duration), Rows: s.RowsAffected, Failed: s.Failed})
 		}
 		if !known {
 			if old := d.migrations.get(d.bodies.push(key)); old != nil {

@@ -157,6 +157,7 @@ type BodyStatement struct {
 	Operation    string
 	Fingerprint  string
 	Text         string // redacted; "" where that was not possible
+	Start        time.Time
 	Duration     time.Duration
 	RowsAffected int64 // -1 where unknown
 	Failed       bool
@@ -220,6 +221,8 @@ type Sink interface {
 	Alert(*Alert)
 	Impact(*Impact)
 	ColdStart(*ColdStart)
+	Resources(*Resources)
+	Trend(*Trend)
 }
 
 // Ignore is a Sink that ignores everything.
@@ -235,3 +238,5 @@ func (Ignore) Trouble(*Trouble)     {}
 func (Ignore) Alert(*Alert)         {}
 func (Ignore) Impact(*Impact)       {}
 func (Ignore) ColdStart(*ColdStart) {}
+func (Ignore) Resources(*Resources) {}
+func (Ignore) Trend(*Trend)         {}

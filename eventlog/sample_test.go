@@ -229,5 +229,13 @@ func samples(l *Log) {
 	l.ColdStart(&event.ColdStart{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Total: 10 * time.Second, Connect: 20 * time.Millisecond,
 		Lock: 2 * time.Second, Check: 100 * time.Millisecond, Apply: 6 * time.Second})
 	l.ColdStart(&event.ColdStart{})
+	l.Resources(&event.Resources{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Start: sampleTime, Duration: time.Minute,
+		SizeBefore: new(int64(7_000_000_000)), SizeAfter: new(int64(7_200_000_000)), WALBytes: new(int64(450_000_000)),
+		BlocksHit: new(int64(99_000)), BlocksRead: new(int64(1_000)), TempBytes: new(int64(16 << 20)), Deadlocks: new(int64(1)),
+		ReplicationLag: new(1500 * time.Millisecond), Missing: []event.Missing{{What: "the size of the database", Fix: "GRANT PROCESS ON *.* TO 'app'@'%'"}}})
+	l.Resources(&event.Resources{})
+	l.Trend(&event.Trend{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Applied: 2, Median: 3 * time.Second, EarlierRuns: 20, EarlierMedian: 400 * time.Millisecond,
+		Compared: 1, Slower: []event.Slower{{MigrationID: sampleTrace.MigrationID, Version: "20260304", Duration: 5 * time.Second, Median: time.Second, Earlier: 12}}})
+	l.Trend(&event.Trend{})
 	l.Line("info", "config.changed", event.Trace{}, event.Database{}, nil)
 }

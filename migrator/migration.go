@@ -108,6 +108,7 @@ func (m *migration) add(c *Call, ddl bool) {
 		Operation:    c.Text.Operation().String(),
 		Fingerprint:  c.Text.FingerprintHex(),
 		Text:         c.Text.Redacted,
+		Start:        c.Start,
 		Duration:     c.Duration,
 		RowsAffected: -1,
 		Failed:       c.Err != nil,

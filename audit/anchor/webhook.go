@@ -3,9 +3,11 @@ package anchor
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 
@@ -49,7 +51,7 @@ func (w *Webhook) Put(ctx context.Context, note []byte) error {
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("anchor: %s: %w", w.Name(), withoutURL(err))
+		return fmt.Errorf("anchor: %s: %w", w.Name(), harmless(err))
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
@@ -63,11 +65,20 @@ func (w *Webhook) Put(ctx context.Context, note []byte) error {
 	}
 }
 
-// withoutURL is what a url.Error wraps: its own text has the whole URL.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
+// harmless is what of net/http's error holds nothing that was sent: its own text has
+// the URL, and what it quotes of a server's answer may repeat it.
+func harmless(err error) error {
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &network):
+		return network
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
 	}
-	return err
+	return errors.New("the answer cannot be read")
 }

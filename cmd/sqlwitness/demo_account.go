@@ -166,6 +166,9 @@ func (a *account) summary(out io.Writer, t *demoTarget, entries []string, trail 
 	}
 	fmt.Fprintf(out, "\nAudit      %d entries in table %s: %d intents, %d outcomes\n", len(entries), t.audit, kinds["intent"], kinds["outcome"])
 	fmt.Fprintf(out, "           %d of them sealed into a tree and verified, %d findings: sqlwitness audit verify -dsn …\n", trail.Checked, len(trail.Findings))
+	for _, f := range trail.Findings {
+		fmt.Fprintf(out, "           %s: %s\n", f.Code, f.Sentence)
+	}
 	fmt.Fprintf(out, "Metrics    (*Witness).Handler() serves them at /metrics, or set SQLWITNESS_LISTEN=127.0.0.1:9464; for example\n")
 	var metrics bytes.Buffer
 	w.WritePrometheus(&metrics)

@@ -121,11 +121,7 @@ function rows() {
     const going = m.outcome === "" && r.outcome === "";
     const length = going ? now() - m.start : m.duration_ms;
     const parts = [{ kind: `whole ${m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : ""}`, start: m.start, length }];
-    let t = m.start;
-    m.body.forEach((s, i) => {
-      parts.push({ kind: s.failed ? "bad" : `s${i % 2}`, start: t, length: s.duration_ms });
-      t += s.duration_ms;
-    });
+    m.body.forEach((s, i) => parts.push({ kind: s.failed ? "bad" : `s${i % 2}`, start: m.start + s.offset_ms, length: s.duration_ms }));
     for (const s of live.filter((s) => s.migration_id === m.id)) parts.push({ kind: s.lock || s.picture?.self.wait_kind ? "wait live" : "s0 live", start: s.start, length: now() - s.start });
     return { key: m.id, label: version(m.version), sub: m.direction === "down" ? "down" : "", parts, length, state: m.outcome === "applied" ? "" : m.outcome || (going ? "running" : ""), kind: m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : "quiet", migration: m };
   });

@@ -61,7 +61,9 @@ func compare(t *testing.T, s subject, target target) cell {
 	r := &recorder{}
 	seen := playground{target: target, dsn: target.fresh(t), open: witness(t, r).Open, seen: r}
 	c := cell{state: ran, same: true, expected: true}
+	byHand := false // something was
 	for _, step := range steps {
+		byHand = byHand || step.before != ""
 		want, got := bare.play(t, step), seen.play(t, step)
 		if got.outcome != want.outcome {
 			c.same = false
@@ -76,6 +78,10 @@ func compare(t *testing.T, s subject, target target) cell {
 			t.Errorf("%s is reported as\n\t%s\nwant\n\t%s", step.name, strings.Join(reported, "\n\t"), strings.Join(step.want, "\n\t"))
 		}
 		c.applied(reported)
+		if found := r.takenForByHand(); len(found) > 0 && !byHand {
+			c.expected = false
+			t.Errorf("%s: what the tool did is taken for done by hand: %s", step.name, found)
+		}
 	}
 	return c
 }

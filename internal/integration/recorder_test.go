@@ -18,6 +18,22 @@ type recorder struct {
 	migrations []event.Migration
 	runs       []event.Run
 	locks      []event.Lock
+	byHand     []string // what is taken for done by hand
+}
+
+func (r *recorder) Finding(f *event.Finding) {
+	if f.Kind != "history_edited" && f.Kind != "schema_drift" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byHand = append(r.byHand, f.Kind+": "+f.Message)
+}
+
+func (r *recorder) takenForByHand() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.byHand
 }
 
 func (r *recorder) Lock(l *event.Lock) {

@@ -29,6 +29,10 @@ func cancelled(err error) string {
 		return "none"
 	}
 	text, _, _ := strings.Cut(err.Error(), ";")
+	// A further line is what the tool's own rollback was answered with: that
+	// database/sql had been first, or what the driver says. Which is a race of
+	// theirs, with the witness and without.
+	text, _, _ = strings.Cut(text, "\n")
 	return text
 }
 
