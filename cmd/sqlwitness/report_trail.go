@@ -87,6 +87,10 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the audit trail: %w", err)
 	}
+	// What else is in the trail, notes and states, is of no migration.
+	entries = slices.DeleteFunc(entries, func(e *trailEntry) bool {
+		return e.Kind != "intent" && e.Kind != "outcome" && e.Kind != "recovered"
+	})
 	if run == "" {
 		if len(entries) == 0 {
 			return nil, errors.New("the audit trail is empty")
