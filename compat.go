@@ -97,7 +97,7 @@ func (a absent) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, 
 }
 
 type legacyExecer struct {
-	driver.Execer //nolint:staticcheck // drivers of the old form exist
+	driver.Execer
 }
 
 func (l legacyExecer) ExecContext(ctx context.Context, query string, named []driver.NamedValue) (driver.Result, error) {
@@ -109,7 +109,7 @@ func (l legacyExecer) ExecContext(ctx context.Context, query string, named []dri
 }
 
 type legacyQueryer struct {
-	driver.Queryer //nolint:staticcheck // drivers of the old form exist
+	driver.Queryer
 }
 
 func (l legacyQueryer) QueryContext(ctx context.Context, query string, named []driver.NamedValue) (driver.Rows, error) {

@@ -103,12 +103,6 @@ func (c *textCache) put(t *text) {
 	c.young[t.SQL] = t
 }
 
-func (c *textCache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.young) + len(c.old)
-}
-
 // recent is a connection's own short way to the texts that it sends again and
 // again: the last one, then a small map. One goroutine at a time uses a
 // connection, so neither needs a lock.
