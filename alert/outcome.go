@@ -218,7 +218,10 @@ func (e *Engine) finding(now time.Time, f event.Finding) {
 		c.steps = []event.Step{{Text: "Repair it.", SQL: f.SQL}}
 	}
 	if rule == OutOfBand {
-		c.says = findingWords(f.Kind) + ": " + f.Object
+		c.says = findingWords(f.Kind)
+		if f.Object != "" {
+			c.says += ": " + f.Object
+		}
 		if e.spares(guardOnePerRun, true) {
 			e.group(&c, f)
 		}

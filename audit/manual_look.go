@@ -50,7 +50,7 @@ UNION ALL SELECT CONCAT(routine_name, '()|', MD5(COALESCE(routine_definition, ''
 }
 
 var sqliteLook = look{
-	objects: `SELECT name || '|' || type || ' ' || coalesce(sql, '') FROM main.sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^' AND tbl_name NOT LIKE 'sqlwitness^_%' ESCAPE '^'`,
+	objects: `SELECT tbl_name || '|' || type || ' ' || name || ' ' || coalesce(sql, '') FROM main.sqlite_master WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^' AND tbl_name NOT LIKE 'sqlwitness^_%' ESCAPE '^'`,
 	columns: `SELECT m.name || '|' || lower(c.name) FROM main.sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlwitness^_%' ESCAPE '^' AND lower(c.name) IN ` + historyIn(),
 	quote:   func(table string) string { return "main." + pgName(table) },
 	join: func(columns []string) string {
