@@ -55,6 +55,11 @@ const (
 	runWAL              = "sqlwitness_run_wal_bytes_total"
 	databaseSize        = "sqlwitness_database_size_bytes"
 	slowerMigrations    = "sqlwitness_slower_migrations_total"
+	poolConnections     = "sqlwitness_pool_connections"
+	poolMaxOpen         = "sqlwitness_pool_max_open"
+	poolWaits           = "sqlwitness_pool_wait_total"
+	poolWaited          = "sqlwitness_pool_wait_seconds_total"
+	poolClosed          = "sqlwitness_pool_closed_total"
 	buildInfo           = "sqlwitness_build_info"
 )
 
@@ -136,6 +141,16 @@ func Families() []Family {
 			"Size of the database's files after the last run that migrated."},
 		{slowerMigrations, KindCounter, []string{"db_system_name", "db_namespace"},
 			"Migrations that took at least a second and three times as long as earlier ones of the same version and statements in the audit trail."},
+		{poolConnections, KindGauge, []string{"pool", "state"},
+			"Connections of a registered pool: idle, or in_use by the application."},
+		{poolMaxOpen, KindGauge, []string{"pool"},
+			"Connections that a registered pool may have open; no series where there is no limit."},
+		{poolWaits, KindCounter, []string{"pool"},
+			"Times that a caller has waited for a connection because the pool was at its limit."},
+		{poolWaited, KindCounter, []string{"pool"},
+			"Seconds that callers have waited so, counted when the wait is over."},
+		{poolClosed, KindCounter, []string{"pool", "reason"},
+			"Connections that a pool has closed by its own limits: idle, too many of them; idle_time, idle for too long; lifetime, open for too long."},
 		{buildInfo, KindGauge, []string{"version", "goversion"},
 			"Always 1: the version of sqlwitness and of Go."},
 	}

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"maps"
@@ -94,6 +95,7 @@ func full(t testing.TB) *Set {
 	shop := event.Database{System: "postgresql", Name: "shop"}
 	s.Resources(&event.Resources{Database: shop, WALBytes: new(int64(4096)), SizeAfter: new(int64(8192))})
 	s.Trend(&event.Trend{Database: shop, Slower: []event.Slower{{Version: "1"}}})
+	s.Pool("orders", func() sql.DBStats { return sql.DBStats{MaxOpenConnections: 10} })
 	s.Finding(&event.Finding{Kind: "invalid_index"})
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	return s

@@ -26,7 +26,8 @@ type Config struct {
 	// MaxSeries of one family, its "other" series included; 0 means 1000 and
 	// less than 3 means 3.
 	MaxSeries int
-	// MaxNamespaces is how many databases are told apart by name; 0 means 100.
+	// MaxNamespaces is how many databases, and how many pools, are told apart by
+	// name; 0 means 100.
 	MaxNamespaces int
 }
 
@@ -58,6 +59,7 @@ type Set struct {
 	errorTypes *limit
 
 	queues          queues
+	pools           pools
 	openConnections *vm.Gauge
 	overhead        *Histogram
 	rows            *Counter
@@ -90,6 +92,12 @@ func New(cfg Config) *Set {
 		f := newFamily(d, max(cfg.MaxSeries, 3))
 		s.families = append(s.families, f)
 		s.byName[d.Name] = f
+	}
+	// A pool has up to three series in a family, and so has "other".
+	s.pools.max = min(cfg.MaxNamespaces, max(cfg.MaxSeries, 3)/3-1)
+	for _, name := range []string{poolConnections, poolMaxOpen, poolWaits, poolWaited, poolClosed} {
+		f := s.family(name)
+		f.set.RegisterMetricsWriter(func(w io.Writer) { s.pools.write(w, f) })
 	}
 	s.family(buildInfo).callback(func() float64 { return 1 }, cfg.Version, runtime.Version())
 	s.openConnections = s.family(connectionsOpen).set.NewGauge(connectionsOpen, nil)

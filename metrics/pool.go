@@ -1,0 +1,112 @@
+package metrics
+
+import (
+	"database/sql"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+)
+
+// pools are the pools of connections that scrapes ask about themselves.
+type pools struct {
+	max int // told apart by name
+
+	mu   sync.Mutex
+	open []*pool
+}
+
+type pool struct {
+	name  string // as a label shows it
+	label string // the name, or other
+	stats func() sql.DBStats
+}
+
+// poolValues are what a pool says of itself, by family and by the value of the
+// family's second label.
+var poolValues = []struct {
+	family, of string
+	value      func(sql.DBStats) float64
+}{
+	{poolConnections, "idle", func(s sql.DBStats) float64 { return float64(s.Idle) }},
+	{poolConnections, "in_use", func(s sql.DBStats) float64 { return float64(s.InUse) }},
+	{poolMaxOpen, "", maxOpen},
+	{poolWaits, "", func(s sql.DBStats) float64 { return float64(s.WaitCount) }},
+	{poolWaited, "", func(s sql.DBStats) float64 { return s.WaitDuration.Seconds() }},
+	{poolClosed, "idle", func(s sql.DBStats) float64 { return float64(s.MaxIdleClosed) }},
+	{poolClosed, "idle_time", func(s sql.DBStats) float64 { return float64(s.MaxIdleTimeClosed) }},
+	{poolClosed, "lifetime", func(s sql.DBStats) float64 { return float64(s.MaxLifetimeClosed) }},
+}
+
+// maxOpen is infinite where there is no limit.
+func maxOpen(s sql.DBStats) float64 {
+	if s.MaxOpenConnections <= 0 {
+		return math.Inf(1)
+	}
+	return float64(s.MaxOpenConnections)
+}
+
+// Pool exposes what stats says of a pool, until remove is called. Each scrape
+// calls stats once per family; it must be safe for concurrent use and must not
+// block. A pool of the same name takes the place of the earlier one, whose remove
+// does nothing then. Pools beyond the cap are added up under the name "other".
+func (s *Set) Pool(name string, stats func() sql.DBStats) (remove func()) {
+	return s.pools.add(name, stats)
+}
+
+func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	added := &pool{name: escape(name), label: name, stats: stats}
+	named := 0
+	for i, o := range p.open {
+		if o.name == added.name {
+			added.label = o.label
+			p.open[i] = added
+			return func() { p.remove(added) }
+		}
+		if o.label != other {
+			named++
+		}
+	}
+	if named >= p.max {
+		added.label = other
+	}
+	p.open = append(p.open, added)
+	return func() { p.remove(added) }
+}
+
+func (p *pools) remove(gone *pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = slices.DeleteFunc(p.open, func(o *pool) bool { return o == gone })
+}
+
+// write exposes the series of one family. The values of a family are of one
+// moment: idle and in use add up to what is open.
+func (p *pools) write(w io.Writer, f *family) {
+	p.mu.Lock()
+	open := slices.Clone(p.open)
+	p.mu.Unlock()
+	sums := map[string]float64{} // by labels
+	var order []string
+	for _, o := range open {
+		stats := o.stats()
+		for _, v := range poolValues {
+			if v.family != f.Name {
+				continue
+			}
+			labels := render(f.Labels, []string{o.label, v.of})
+			if _, ok := sums[labels]; !ok {
+				order = append(order, labels)
+			}
+			sums[labels] += v.value(stats)
+		}
+	}
+	for _, labels := range order {
+		if sum := sums[labels]; !math.IsInf(sum, 1) {
+			_, _ = fmt.Fprintf(w, "%s%s %v\n", f.Name, labels, sum)
+		}
+	}
+}
