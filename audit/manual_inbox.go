@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -24,20 +25,24 @@ const sectionInbox = "inbox"
 // as its run's: a tool makes its version table before it starts a migration.
 const nearby = time.Minute
 
-// maxInbox bounds the notes that one look reads.
+// maxInbox is about how many notes are read at a time: a transaction is read
+// whole, however many it has.
 const maxInbox = 1000
 
 // seen is DDL that an event trigger has noted.
 type seen struct {
+	xid            uint64
 	at             time.Time
 	pid            string
 	who, role, app string
 	tag, object    string
 }
 
-// readInbox tells of DDL that no migration did, and returns up to which
-// transaction it has read; "" where there is no inbox. Only transactions that
-// have ended are read, so that none is missed for committing late.
+// readInbox tells of DDL that no migration did, and returns the transaction
+// before which it has read all; "" where there is no inbox. Only transactions
+// that have ended are read, so that none is missed for committing late. Of a long
+// inbox it reads up to the first notes that are worth telling, and the next look
+// goes on from there.
 func (s *Store) readInbox(ctx context.Context, c *sql.Conn) (upto string, err error) {
 	if s.dialect.system != "postgresql" {
 		return "", nil
@@ -46,48 +51,72 @@ func (s *Store) readInbox(ctx context.Context, c *sql.Conn) (upto string, err er
 	if err != nil || len(there) != 1 {
 		return "", err
 	}
-	upto = there[0]
 	last, err := s.lastNote(ctx, c, KindState, KindForeign)
 	if err != nil {
 		return "", err
 	}
-	from, _ := last["inbox"].(string)
-	if _, err := strconv.ParseUint(from, 10, 64); err != nil {
-		from = "0"
-	}
-	rows, err := c.QueryContext(ctx, `SELECT pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), pid::pg_catalog.text, who, role, app, tag, coalesce(object, '')
-FROM sqlwitness.inbox WHERE xid >= '`+from+`'::xid8 AND xid < '`+upto+fmt.Sprintf(`'::xid8 ORDER BY xid, at LIMIT %d`, maxInbox))
+	text, _ := last["inbox"].(string)
+	from, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return "", err
+		from = 0
+	}
+	for upto = ""; upto == ""; {
+		list, err := inbox(ctx, c, from, there[0])
+		if err != nil {
+			return "", err
+		}
+		if len(list) < maxInbox {
+			upto = there[0]
+		} else {
+			from = list[len(list)-1].xid + 1
+		}
+		if list, err = s.foreign(ctx, c, list); err != nil {
+			return "", err
+		}
+		if len(list) > 0 {
+			upto = cmp.Or(upto, strconv.FormatUint(from, 10))
+			return upto, s.outOfBand(ctx, c, list, upto)
+		}
+	}
+	return upto, nil
+}
+
+// inbox reads the notes of the next transactions, from one on and before another.
+func inbox(ctx context.Context, c queryer, from uint64, before string) ([]seen, error) {
+	rows, err := c.QueryContext(ctx, fmt.Sprintf(`SELECT xid::pg_catalog.text, pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), pid::pg_catalog.text, who, role, app, tag, coalesce(object, '')
+FROM (SELECT * FROM sqlwitness.inbox WHERE xid >= '%d'::xid8 AND xid < '%s'::xid8 ORDER BY xid FETCH FIRST %d ROWS WITH TIES) i ORDER BY i.xid, i.at`, from, before, maxInbox))
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	var list []seen
 	for rows.Next() {
 		var d seen
 		var at string
-		if err := rows.Scan(&at, &d.pid, &d.who, &d.role, &d.app, &d.tag, &d.object); err != nil {
-			return "", err
+		if err := rows.Scan(&d.xid, &at, &d.pid, &d.who, &d.role, &d.app, &d.tag, &d.object); err != nil {
+			return nil, err
 		}
 		if d.at, err = time.Parse(time.RFC3339Nano, at); err != nil {
-			return "", err
+			return nil, err
 		}
 		list = append(list, d)
 	}
-	if err := rows.Err(); err != nil || len(list) == 0 {
-		return upto, err
+	return list, rows.Err()
+}
+
+// foreign leaves out what migrations did.
+func (s *Store) foreign(ctx context.Context, c queryer, list []seen) ([]seen, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
-	rows.Close()
-	spans, err := s.spans(ctx, c, list[0].at)
+	first := slices.MinFunc(list, func(a, b seen) int { return a.at.Compare(b.at) })
+	spans, err := s.spans(ctx, c, first.at)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(d seen) bool {
+	return slices.DeleteFunc(list, func(d seen) bool {
 		return slices.ContainsFunc(spans, func(a span) bool { return a.did(d) })
-	})
-	if len(list) > 0 {
-		err = s.outOfBand(ctx, c, list, upto)
-	}
-	return upto, err
+	}), nil
 }
 
 // span is the time of an attempt, and who was at it.

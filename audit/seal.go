@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -60,6 +61,9 @@ type sealer struct {
 
 // errTampered: the tables contradict what was signed.
 var errTampered = errors.New("the audit tables contradict a checkpoint")
+
+// errOvertaken: another process has sealed since the tree was read.
+var errOvertaken = errors.New("another process seals")
 
 func newSealer(store *Store, signer note.Signer) *sealer {
 	s := &sealer{store: store, signer: signer, hurry: make(chan struct{})}
@@ -188,13 +192,17 @@ func (s *sealer) attempt(ctx context.Context) bool {
 
 // seal is a pass: batches until nothing is left, then a checkpoint.
 func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
-	before := int64(-1)
+	size := int64(-1)
 	for lost := 0; ; {
-		if err := s.find(ctx, c); err != nil {
+		err := s.find(ctx, c)
+		if errors.Is(err, errOvertaken) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
-		if before < 0 {
-			before = s.head.size
+		if s.head.size > size { // whoever was first, it goes on
+			lost, size = 0, s.head.size
 		}
 		n, err := s.batch(ctx, c)
 		switch {
@@ -202,7 +210,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
 			s.from = s.store.dialect.lit.id(idFrom(s.store.began.Add(-sealWindow)))
 			return s.checkpoint(ctx, c)
 		case err == nil:
-		case lost < sealTries && s.store.dialect.overtaken(err): // another was first
+		case lost < sealTries && (errors.Is(err, errOvertaken) || s.store.dialect.overtaken(err)):
 			lost, s.head = lost+1, nil
 		default:
 			return err
@@ -265,11 +273,18 @@ func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
 	if s.signer == nil || h.log == "" {
 		return nil
 	}
-	msg, err := s.store.dialect.lastCheckpoint(ctx, c, originOf(s.signer.Name(), h.log))
+	d := s.store.dialect
+	msg, err := d.lastCheckpoint(ctx, c, originOf(s.signer.Name(), h.log))
 	if err != nil || msg == nil {
 		return err
 	}
 	cp, _, err := (*keyring)(nil).open(msg)
+	if err == nil && cp.Size > h.size {
+		// What is signed is in the tables first: they have grown, or were cut.
+		if now, err := d.size(ctx, c); err != nil || now >= cp.Size {
+			return cmp.Or(err, errOvertaken)
+		}
+	}
 	if err != nil || cp.Size > h.size || cp.Size == h.size && cp.Root != h.root() {
 		return errTampered
 	}
@@ -321,7 +336,7 @@ func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, e
 			return u, nil
 		}
 	}
-	return unsealed{}, errNoLog
+	return unsealed{}, errOvertaken
 }
 
 // checkpoint signs the head and hands it to the anchors, if that has not been

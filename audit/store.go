@@ -176,7 +176,8 @@ func (s *Store) Intent(ctx context.Context, m *event.Migration, inTx bool) error
 // In Strict an error is an [*Error]: the transaction must be rolled back. In
 // either mode an error that is not one is the parent driver's own, where the
 // server ended the transaction while the row was written (MySQL's deadlock,
-// 1213): the parent's Commit would report a success that is none.
+// 1213): the parent's Commit would report a success that is none. In Strict so is
+// a conflict of a serializable transaction (40001), for which it is run again.
 func (s *Store) Commit(ctx context.Context, conn driver.Conn, ms []*event.Migration) error {
 	if s.cfg.Mode == Off || len(ms) == 0 {
 		return nil
@@ -203,6 +204,13 @@ func (s *Store) Commit(ctx context.Context, conn driver.Conn, ms []*event.Migrat
 		return nil
 	case s.dialect.ended(err):
 		return err
+	}
+	if class, _ := event.Classify(err); class == event.ClassSerialization {
+		// The transaction's own conflicts, which its commit fails for too.
+		if s.cfg.Mode == Strict {
+			return err
+		}
+		return nil
 	}
 	s.tell(s.trouble(TroubleTx, err, "the outcome of a migration could not join its transaction and is written after it"))
 	return s.strictly(doing, err)
