@@ -14,14 +14,9 @@ import (
 // future its alerts would be resolved by silence within minutes.
 const openFor = 24 * time.Hour
 
-// alertmanager posts to Alertmanager's API v2. It holds the severity in which
-// each alert was sent last, since that is a label and so part of the alert's
-// identity: the old one is resolved when the severity rises.
-type alertmanager struct {
-	to       *poster
-	now      func() time.Time
-	severity remembered[string, event.Severity]
-}
+// alertmanager posts to Alertmanager's API v2. The severity is a label and so
+// part of the alert's identity: the old one is resolved when it rises.
+type alertmanager struct{ to *poster }
 
 type postableAlert struct {
 	Labels       map[string]string `json:"labels"`
@@ -31,33 +26,25 @@ type postableAlert struct {
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
-func newAlertmanager(to *poster, now func() time.Time) *alertmanager {
+func newAlertmanager(to *poster) alertmanager {
 	u := *to.url
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/api/v2/alerts"
 	to.url = &u
-	return &alertmanager{to, now, remembered[string, event.Severity]{}}
+	return alertmanager{to}
 }
 
-func (m *alertmanager) send(ctx context.Context, a *event.Alert) error {
+func (m alertmanager) send(ctx context.Context, a *event.Alert) error {
 	list := []postableAlert{m.postable(a, a.Severity)}
-	if before, ok := m.severity[a.Fingerprint]; ok && before != a.Severity && a.State != event.Resolved {
-		old := m.postable(a, before)
+	if a.Before != "" && a.Before != a.Severity {
+		old := m.postable(a, a.Before)
 		old.EndsAt = a.At
 		list = append(list, old)
 	}
-	if err := m.to.post(ctx, list); err != nil {
-		return err
-	}
-	if a.State == event.Resolved {
-		delete(m.severity, a.Fingerprint)
-	} else {
-		m.severity.put(a.Fingerprint, a.Severity)
-	}
-	return nil
+	return m.to.post(ctx, list)
 }
 
 // postable keeps what differs between replicas out of the labels.
-func (m *alertmanager) postable(a *event.Alert, s event.Severity) postableAlert {
+func (alertmanager) postable(a *event.Alert, s event.Severity) postableAlert {
 	labels := map[string]string{"alertname": a.Rule, "severity": string(s), "fingerprint": a.Fingerprint}
 	for name, v := range map[string]string{"service": a.Service, "env": a.Env, "db": a.Database.Name, "db_system": a.Database.System, "migration": version(a), "tool": a.Tool} {
 		if v != "" {

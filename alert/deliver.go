@@ -237,7 +237,7 @@ func (ch Channel) sender(d Deps) (sender, error) {
 	}
 	switch ch.Kind {
 	case "alertmanager":
-		return newAlertmanager(to, d.Now), nil
+		return newAlertmanager(to), nil
 	case "pagerduty":
 		to.secret = key
 		return pagerDuty{to}, nil

@@ -201,24 +201,35 @@ func testLife(t *testing.T, am *realAlertmanager) {
 	}
 }
 
-// testSeverity lets an alert become critical: it is one alert all along.
+// testSeverity lets an alert become critical, within a process or from one to
+// the next: it is one alert all along.
 func testSeverity(t *testing.T, am *realAlertmanager) {
-	const db = "severity"
-	e := newPeerEngine(t, am.url, "")
-	only := func(severity string) func() bool {
-		return func() bool {
-			open := am.open(t, db)
-			return len(open) == 1 && open[0].Labels["severity"] == severity
+	for db, exits := range map[string]bool{"severity": false, "severity over processes": true} {
+		outbox := filepath.Join(t.TempDir(), "outbox")
+		e := newPeerEngine(t, am.url, outbox)
+		is := func(m *event.Migration, want string) {
+			t.Helper()
+			e.Migration(m)
+			until(t, fmt.Sprintf("open in %s: %q", db, want), func() bool {
+				var open []string
+				for _, a := range am.open(t, db) {
+					open = append(open, a.Labels["severity"])
+				}
+				return strings.Join(open, " ") == want
+			})
+			if exits {
+				if err := e.shut(t, 10*time.Second); err != nil {
+					t.Error(err)
+				}
+				e = newPeerEngine(t, am.url, outbox)
+			}
 		}
+		cancelled := failureIn(db, "0001")
+		cancelled.ErrorClass = event.ClassCancelled
+		is(cancelled, "info")
+		is(failureIn(db, "0001"), "critical")
+		is(successIn(db, "0001"), "")
 	}
-	cancelled := failureIn(db, "0001")
-	cancelled.ErrorClass = event.ClassCancelled
-	e.Migration(cancelled)
-	until(t, "an info alone is open", only("info"))
-	e.Migration(failureIn(db, "0001"))
-	until(t, "a critical alone is open", only("critical"))
-	e.Migration(successIn(db, "0001"))
-	until(t, "none is open", func() bool { return len(am.open(t, db)) == 0 })
 }
 
 // testFault sends through a proxy that fails several times before it works.

@@ -79,6 +79,7 @@ type instance struct {
 	samples     int
 
 	told         event.Severity // as which it was told; "" if not yet
+	before       event.Severity // as which it was told before that
 	suppressedBy string
 	baseSeverity event.Severity // when it was first suppressed
 	baseSize     int
@@ -245,7 +246,7 @@ func (e *Engine) announce(now time.Time, in *instance) {
 		e.deps.Suppression(SuppressionEvent{Kind: "pierced", At: now, Suppression: k.Suppression, Alert: e.alert(now, in, event.Firing), Hits: e.known.hits[k.ID]})
 	}
 	in.suppressedBy = ""
-	in.told = in.severity
+	in.before, in.told = in.told, in.severity
 	e.tell(now, in, event.Firing)
 }
 

@@ -34,6 +34,8 @@ func (e *Engine) alert(now time.Time, in *instance, s event.AlertState) *event.A
 	}
 	word := strings.ToUpper(string(in.severity))
 	switch s {
+	case event.Firing:
+		a.Before = in.before
 	case event.Suppressed:
 		a.SuppressedBy = in.suppressedBy
 	case event.Resolved, event.Flapping:

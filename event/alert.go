@@ -30,6 +30,7 @@ type Alert struct {
 	Episode     int    // how many times it has fired, this one included
 	Rule        string // migration_failed, lock_pileup, …
 	Severity    Severity
+	Before      Severity // as which it was told before, where that was another; else ""
 	State       AlertState
 
 	Tool    string
