@@ -1,6 +1,7 @@
 package sqlwitness
 
 import (
+	"database/sql/driver"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,7 @@ func (c *connector) impactEnds(r *event.Run) {
 
 // statement is told of each statement of the application.
 func (i *impact) statement(c *conn, t *text, took int64, err error) {
+	defer i.w.contain("impact")
 	if !i.running.Load() {
 		i.after.Observe(c.id, took, err != nil)
 		return
@@ -143,9 +145,12 @@ func (c *connector) impactOver() {
 }
 
 // beside tells an impact of a statement on the short way, which is none of a
-// run's, and returns where it is counted.
+// run's, and returns where it is counted. ErrSkip is no answer: database/sql
+// prepares the statement and comes again.
 func (i *impact) beside(c *conn, t *text, took int64, err error) (metrics.Phase, *metrics.Histogram) {
-	i.statement(c, t, took, err)
+	if err != driver.ErrSkip { //nolint:errorlint // database/sql compares it so
+		i.statement(c, t, took, err)
+	}
 	if !i.running.Load() {
 		return metrics.Steady, t.latency
 	}

@@ -25,6 +25,7 @@ type view interface {
 // observer looks at the server for one connector, on goroutines of its own: a
 // server that does not answer keeps neither a statement nor the watcher.
 type observer struct {
+	w    *Witness
 	view view
 	busy atomic.Bool // a picture is being taken
 
@@ -62,7 +63,7 @@ func (w *Witness) newObserver(c *connector) *observer {
 	if !p.Supported() {
 		return nil
 	}
-	return &observer{view: p}
+	return &observer{w: w, view: p}
 }
 
 // photograph asks for a picture of those of the flights that somebody may queue
@@ -87,7 +88,6 @@ func (c *connector) photograph(due []*sighting, developed chan<- pictures) bool 
 	}
 	begun := o.begin(func() {
 		defer o.busy.Store(false)
-		defer c.w.contain("probe")
 		ctx, cancel := context.WithTimeout(context.Background(), pictureLimit)
 		defer cancel()
 		p.bySession, _ = o.view.Look(ctx, sessions) // the probe tells of its own trouble
@@ -109,7 +109,10 @@ func (o *observer) begin(f func()) bool {
 	if o.ended {
 		return false
 	}
-	o.background.Go(f)
+	o.background.Go(func() {
+		defer o.w.contain("probe")
+		f()
+	})
 	return true
 }
 

@@ -156,7 +156,9 @@ func (c *conn) txOver(t *tx, kind migrator.Kind, pending []*event.Migration, err
 		c.txWatched(ctx, kind, pending, err, start, stop)
 	}
 	c.inTx, c.readOnly = false, false
-	c.flight.holds.Store(nil)
+	if c.flight.holds.Load() != nil {
+		c.flight.holds.Store(nil)
+	}
 	c.tellLocks(c.connector.locks.txEnded(c.id, c.at(stop)))
 }
 

@@ -27,7 +27,8 @@ const (
 // compare tells, some time after the end of a run that applied something, how it
 // compares with the earlier ones in the audit trail. It reads through a
 // connection of its own, neither the tool's, which may have one only, nor the
-// store's, which the next migration's intent may want.
+// store's, which the next migration's intent may want. The end of the DB waits for
+// it: who drops the database then finds nobody in it.
 //
 // Not for SQLite: a file's trail is of that one database, and who reads it may
 // keep out who writes.
@@ -36,7 +37,7 @@ func (c *connector) compare(r *event.Run) {
 		return
 	}
 	run := *r
-	c.w.background.Go(func() {
+	c.recording.Go(func() {
 		defer c.w.contain("trend")
 		ctx, cancel := context.WithTimeout(context.Background(), trendLimit)
 		defer cancel()

@@ -90,7 +90,7 @@ func newWatched(t *testing.T, v view) *watched {
 	}
 	k.connector = w.Wrap(k.fake.Connector()).(*connector)
 	if v != nil {
-		k.connector.observer = &observer{view: v}
+		k.connector.observer = &observer{w: w, view: v}
 	}
 	k.db, k.w = sql.OpenDB(k.connector), w
 	t.Cleanup(func() {
@@ -294,5 +294,23 @@ func TestWatcherOutlivesHangingLog(t *testing.T) {
 		close(out.until)
 		_ = k.db.Close()
 		_ = w.Close(context.Background())
+	})
+}
+
+// badView is a view with a defect.
+type badView struct{ fakeView }
+
+func (badView) Baseline(context.Context) (probe.Baseline, error) { panic("a defect") }
+
+// TestPanicOfAViewIsContained: it is a line in the log, and the program goes on.
+func TestPanicOfAViewIsContained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newWatched(t, badView{})
+		k.connector.observer.migrates()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if log := k.log.String(); !strings.Contains(log, `"event":"witness.panic"`) || !strings.Contains(log, `"component":"probe"`) {
+			t.Errorf("the log: %s", log)
+		}
 	})
 }
