@@ -73,8 +73,8 @@ func migrates(t *testing.T, w *Witness, db *sql.DB, version int, midway func(), 
 		if c.observer != nil {
 			c.observer.background.Wait()
 		}
+		c.recording.Wait()
 	}
-	w.background.Wait()
 }
 
 // TestResources: what the server used up during a run is told after it.
