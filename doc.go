@@ -9,8 +9,10 @@
 //	db, err := sql.Open("witness+postgres", dsn) // was: sql.Open("postgres", dsn)
 //
 // From then on each migration, statement and advisory lock is timed (Prometheus
-// metrics), logged (JSON lines with correlation ids) and audited (rows written
-// in the migration's own transaction where there is one).
+// metrics), logged (JSON lines with correlation ids), alerted on while it still
+// waits (who blocks it, whom it blocks, what to run) and audited (rows written in
+// the migration's own transaction where there is one). Witness.Handler serves the
+// metrics and a page that shows all of it.
 //
 // # What callers see
 //
