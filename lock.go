@@ -48,6 +48,7 @@ type heldLock struct {
 	sure  bool // the server was heard to grant it
 	since time.Time
 	trace event.Trace
+	told  bool // that nobody works under it
 }
 
 // lockAnswer is what is known of the result of a lock call.
@@ -107,6 +108,30 @@ func (l *locks) polled() map[uint64]*event.Lock {
 			Start: w.start, Attempts: w.attempts}
 	}
 	return polled
+}
+
+// bySession are the locks of the session's scope that are held and not told of.
+func (l *locks) bySession() (list []heldLock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.held {
+		if !h.xact && !h.told {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// tellOnce reports whether a lock is still held and not told of, and notes that
+// it now is.
+func (l *locks) tellOnce(held heldLock) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.Index(l.held, held)
+	if i >= 0 {
+		l.held[i].told = true
+	}
+	return i >= 0
 }
 
 func (l *locks) unlock() {

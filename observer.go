@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/migrator"
 	"github.com/sqlwitness/sqlwitness/probe"
 	"github.com/sqlwitness/sqlwitness/sqltext"
 )
@@ -15,7 +16,7 @@ import (
 // view is how the server is seen from a second connection: a *probe.Probe.
 type view interface {
 	Session(ctx context.Context, conn driver.Conn) (int64, error)
-	Look(ctx context.Context, sessions []int64) (map[int64]*event.Picture, error)
+	Look(ctx context.Context, sessions []probe.Asked) (map[int64]*event.Picture, error)
 	Baseline(ctx context.Context) (probe.Baseline, error)
 	Usage(ctx context.Context) (probe.Usage, error)
 	Residue(ctx context.Context, before probe.Baseline, sessions []int64, ended time.Time) ([]event.Finding, error)
@@ -34,6 +35,7 @@ type observer struct {
 	ended      bool
 	before     chan beforehand    // of the run that is open; nil before its first migration
 	sessions   map[int64]struct{} // of the run
+	mind       *time.Timer        // until migrations' locks that are held are looked at; nil while none is
 }
 
 // beforehand is how the server was as a run's first migration began.
@@ -56,9 +58,10 @@ func (w *Witness) newObserver(c *connector) *observer {
 		return nil
 	}
 	p := probe.Open(c.db, c.parent.Connect, probe.Deps{
-		Now:     time.Now,
-		Redact:  func(sql string) string { return sqltext.Analyze(sql, c.dialect).Redacted },
-		Trouble: w.trouble,
+		Now:      time.Now,
+		Redact:   func(sql string) string { return sqltext.Analyze(sql, c.dialect).Redacted },
+		Migrates: func(sql string) bool { return migrator.OnVersionTable(sqltext.Analyze(sql, c.dialect)) },
+		Trouble:  w.trouble,
 	})
 	if !p.Supported() {
 		return nil
@@ -74,13 +77,18 @@ func (c *connector) photograph(due []*sighting, developed chan<- pictures) bool 
 		return false
 	}
 	p := pictures{}
-	var sessions []int64
+	var sessions []probe.Asked
 	for _, s := range due {
 		p.of = append(p.of, s.flying)
 		id := s.conn.session.id.Load()
-		if id != 0 && (c.tracker.Active() || s.text != nil && s.text.locksTables()) {
-			sessions = append(sessions, id)
+		if id == 0 || s.lock == nil && !c.tracker.Active() && !s.text.locksTables() {
+			continue
 		}
+		asked := probe.Asked{Session: id}
+		if s.lock != nil {
+			asked.Lock, asked.Migration = s.lock.Key, c.tracker.Locks(s.conn.id, s.lock.Key)
+		}
+		sessions = append(sessions, asked)
 	}
 	if len(sessions) == 0 {
 		o.busy.Store(false)
@@ -132,7 +140,14 @@ func (c *conn) identify(ctx context.Context, t *text) {
 			c.session.id.Store(id)
 		}
 	}
-	o.noted(c.session.id.Load())
+}
+
+// ofRun notes the connection's session as one of the run's: its tool works there.
+// That of another lock, or of the application, is not to be blamed on it.
+func (c *conn) ofRun() {
+	if o := c.connector.observer; o != nil && c.connector.tracker.Active() && c.connector.tracker.Standing(c.id).Own {
+		o.noted(c.session.id.Load())
+	}
 }
 
 // mayIdentify is identify before a transaction of a run.
@@ -226,6 +241,9 @@ func (o *observer) close() {
 	}
 	o.mu.Lock()
 	o.ended = true
+	if o.mind != nil {
+		o.mind.Stop()
+	}
 	o.mu.Unlock()
 	done := make(chan struct{})
 	go func() {

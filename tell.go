@@ -25,6 +25,7 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			c.summed(run)
 			c.w.each(func(s event.Sink) { s.Run(run) })
 			c.impactOf(run)
+			c.mindHeld()
 			if run.Finished {
 				c.observer.ran(run, c.found, c.used)
 				c.compare(run)
@@ -102,6 +103,7 @@ func (c *conn) tellLocks(locks []event.Lock) {
 		c.connector.polled(l)
 		c.connector.w.each(func(s event.Sink) { s.Lock(l) })
 	}
+	c.connector.mindHeld()
 }
 
 // txBegan notes the start of a transaction.

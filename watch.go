@@ -112,6 +112,7 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 	}
 	begun, ended := parted(c.connector.tracker.After(&w.call))
 	c.runBegins(w.ctx, begun, w.text, true)
+	c.ofRun()
 	c.tellAfter(w.ctx, begun)
 	if w.commit {
 		c.recorded(w.ctx, w.audit, err)

@@ -279,13 +279,14 @@ const (
 
 // pause is how long after a look the next one is due: as long as the flight was
 // old, but 2 s at most; 1 s where it holds tables, so that a queue behind it is
-// seen within its first second; 500 ms while there is one, or while an index is
+// seen within its first second; 500 ms while there is one, or while it waits for
+// more than its turn among the replicas, or while an index is
 // built concurrently, because a deadlock of that with a waiting replica is
 // resolved by the server within a second.
 func (s *sighting) pause(age time.Duration) time.Duration {
 	limit := slowLook
 	switch p := s.last; {
-	case s.text != nil && s.text.concurrently(), p != nil && (p.Queue > p.QueueMigrator || p.Session.Wait != nil):
+	case s.text != nil && s.text.concurrently(), p != nil && (p.Queue > p.QueueMigrator || p.Session.Wait != nil && s.lock == nil):
 		limit = fastLook
 	case s.text != nil && s.text.locksTables():
 		limit = heldLook

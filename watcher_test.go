@@ -172,9 +172,9 @@ type fakeView struct {
 
 func (v fakeView) Session(context.Context, driver.Conn) (int64, error) { return v.session, nil }
 
-func (v fakeView) Look(ctx context.Context, sessions []int64) (map[int64]*event.Picture, error) {
+func (v fakeView) Look(ctx context.Context, sessions []probe.Asked) (map[int64]*event.Picture, error) {
 	p, err := v.look(ctx)
-	return map[int64]*event.Picture{sessions[0]: p}, err
+	return map[int64]*event.Picture{sessions[0].Session: p}, err
 }
 
 func TestLooksWithPicture(t *testing.T) {

@@ -24,7 +24,10 @@ func (e *Engine) look(now time.Time, l event.Look) {
 		}
 		return
 	}
-	if e.spares(guardInsideRun, l.Phase != "migration" && l.RunID == "") {
+	// What a replica waits for before anything tells of its run is a migration's lock
+	// too, if nobody works under it.
+	zombie := l.Picture != nil && l.Picture.Zombie
+	if e.spares(guardInsideRun, l.Phase != "migration" && l.RunID == "" && !zombie) {
 		return
 	}
 	if f == nil {
@@ -87,30 +90,21 @@ func (e *Engine) lockWait(now time.Time, f *flight, l event.Look) {
 	}
 	after := e.plan.rules[LockWait].After
 	waited := max(wait.For, now.Sub(f.waiting))
-	if e.spares(guardPeerMigrator, migrationLock(l, wait) && !holderIdle(p, after)) || waited < after {
+	if e.spares(guardPeerMigrator, migrationLock(l, wait) && !p.Zombie) || waited < after {
 		e.subside(now, f, LockWait)
 		return
 	}
-	e.lift(now, f, l, condition{rule: LockWait, object: wait.Object, size: victims(p),
-		says:    fmt.Sprintf("waits %s for %s%s", brief(waited), orLock(wait.Mode), on(wait.Object)) + queueWords(victims(p)),
+	says := fmt.Sprintf("waits %s for %s%s", brief(waited), orLock(wait.Mode), on(wait.Object))
+	if p.Zombie {
+		says = fmt.Sprintf("waits %s for the migration lock %s, whose holder does nothing", brief(waited), clip(wait.Object, maxName))
+	}
+	e.lift(now, f, l, condition{rule: LockWait, object: wait.Object, size: victims(p), says: says + queueWords(victims(p)),
 		details: pictureDetails(l), steps: pictureSteps(l)})
 }
 
 // migrationLock reports whether a wait is one replica's for another.
 func migrationLock(l event.Look, w *event.Wait) bool {
 	return l.Lock != nil || slices.Contains([]string{"advisory", "named", "applock"}, w.Kind)
-}
-
-// holderIdle reports whether a session at the root of the wait has been doing
-// nothing for a while: a holder that works is idle between two statements only.
-func holderIdle(p *event.Picture, after time.Duration) bool {
-	return slices.ContainsFunc(p.Blockers, func(s event.Session) bool {
-		return s.Wait == nil && len(s.BlockedBy) == 0 && idle(s) && s.StateAge >= after
-	})
-}
-
-func idle(s event.Session) bool {
-	return strings.HasPrefix(s.State, "idle") || strings.EqualFold(s.State, "sleep")
 }
 
 // victims are the sessions behind ours that are not replicas.

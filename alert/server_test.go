@@ -70,11 +70,11 @@ func TestTheStepsWork(t *testing.T) {
 				t.Cleanup(func() { _ = eyes.Close() })
 				look := func(enough func(*event.Picture) bool) *event.Picture {
 					for pace := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-pace.C {
-						if p, err := eyes.Look(ctx, []int64{pid}); err == nil && p[pid] != nil && enough(p[pid]) {
+						if p, err := eyes.Look(ctx, []probe.Asked{{Session: pid}}); err == nil && p[pid] != nil && enough(p[pid]) {
 							return p[pid]
 						}
 					}
-					last, err := eyes.Look(t.Context(), []int64{pid})
+					last, err := eyes.Look(t.Context(), []probe.Asked{{Session: pid}})
 					t.Fatalf("the server does not show it, but %+v, %v", last[pid], err)
 					return nil
 				}

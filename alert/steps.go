@@ -12,19 +12,6 @@ const maxBlockers = 3
 
 func mysqlLike(db event.Database) bool { return db.System == "mysql" || db.System == "mariadb" }
 
-// literal quotes a text as a SQL string.
-func literal(db event.Database, s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), "'", "''")
-	switch {
-	case !strings.Contains(s, `\`):
-	case mysqlLike(db):
-		s = strings.ReplaceAll(s, `\`, `\\`)
-	case db.System == "postgresql":
-		return "E'" + strings.ReplaceAll(s, `\`, `\\`) + "'"
-	}
-	return "'" + s + "'"
-}
-
 // pictureSteps say how to end what a picture shows: first our own statement,
 // which frees the queue, then what blocks it, as its state asks for.
 func pictureSteps(l event.Look) []event.Step {
@@ -34,18 +21,22 @@ func pictureSteps(l event.Look) []event.Step {
 	}
 	var list []event.Step
 	if victims(p) > 0 {
-		list = append(list, event.Step{Text: "Free the queue now: cancel the migration. It fails, and can be run again later.", SQL: end(l.Database, p.Session)})
+		list = append(list, event.Step{Text: "Free the queue now: cancel the migration. It fails, and can be run again later.", SQL: p.Session.End(l.Database, nil)})
 	}
 	for i, s := range roots(p.Blockers) {
 		if i == maxBlockers {
 			break
 		}
+		if p.Zombie && s.Idle() {
+			list = append(list, zombieStep(l.Database, s, p.Session.Wait))
+			continue
+		}
 		list = append(list, blockerStep(l.Database, s))
 	}
 	if len(list) == 0 && p.Session.PID != 0 {
-		list = append(list, event.Step{Text: "Wait, if it may take this long. Else cancel it.", SQL: end(l.Database, p.Session)})
+		list = append(list, event.Step{Text: "Wait, if it may take this long. Else cancel it.", SQL: p.Session.End(l.Database, nil)})
 	}
-	if p.Session.Wait != nil {
+	if p.Session.Wait != nil && !p.Zombie {
 		list = append(list, event.Step{Text: "Before the next try, let the migration give up early instead of making others wait.", SQL: shortLockTimeout(l.Database)})
 	}
 	for _, m := range p.Missing {
@@ -54,43 +45,24 @@ func pictureSteps(l event.Look) []event.Step {
 	return list
 }
 
+// zombieStep is about the holder of a migration's lock that does nothing under it.
+func zombieStep(db event.Database, s event.Session, lock *event.Wait) event.Step {
+	return event.Step{Text: fmt.Sprintf("Nobody works under the migration lock: see that the program behind pid %d is gone, hangs, or has forgotten the lock on a pooled connection, then end its session. That frees the lock.", s.PID),
+		SQL: s.End(db, lock)}
+}
+
 func blockerStep(db event.Database, s event.Session) event.Step {
 	switch {
 	case s.Prepared != "" && db.System == "postgresql":
-		return event.Step{Text: "A prepared transaction blocks it. Ask its coordinator; if it is forgotten, roll it back.", SQL: "ROLLBACK PREPARED " + literal(db, s.Prepared)}
+		return event.Step{Text: "A prepared transaction blocks it. Ask its coordinator; if it is forgotten, roll it back.", SQL: "ROLLBACK PREPARED " + db.Literal(s.Prepared)}
 	case strings.HasPrefix(s.Query, "autovacuum:"):
-		return event.Step{Text: "Autovacuum blocks it. Let it finish if it prevents wraparound (it would start again); else cancel it.", SQL: end(db, s)}
-	case idle(s):
-		return event.Step{Text: fmt.Sprintf("The blocker, pid %d, does nothing and keeps its transaction: end its session. A cancel would change nothing.", s.PID), SQL: end(db, s)}
+		return event.Step{Text: "Autovacuum blocks it. Let it finish if it prevents wraparound (it would start again); else cancel it.", SQL: s.End(db, nil)}
+	case s.Idle():
+		return event.Step{Text: fmt.Sprintf("The blocker, pid %d, does nothing and keeps its transaction: end its session. A cancel would change nothing.", s.PID), SQL: s.End(db, nil)}
 	case s.State == "":
-		return event.Step{Text: fmt.Sprintf("The state of the blocker, pid %d, is hidden from this role. Cancel its statement; if that changes nothing, it is idle and its session has to be ended.", s.PID), SQL: end(db, s)}
+		return event.Step{Text: fmt.Sprintf("The state of the blocker, pid %d, is hidden from this role. Cancel its statement; if that changes nothing, it is idle and its session has to be ended.", s.PID), SQL: s.End(db, nil)}
 	}
-	return event.Step{Text: fmt.Sprintf("The blocker, pid %d, works: wait for it, or cancel its statement.", s.PID), SQL: end(db, s)}
-}
-
-// end is the statement that ends what a session does: its statement if it runs
-// one, the session if it does not. It names the session's start where the server
-// can be asked for it, since another session may have the pid by then.
-func end(db event.Database, s event.Session) string {
-	switch {
-	case s.PID == 0:
-		return ""
-	case mysqlLike(db) && idle(s):
-		return fmt.Sprintf("KILL %d", s.PID)
-	case mysqlLike(db):
-		return fmt.Sprintf("KILL QUERY %d", s.PID)
-	case db.System != "postgresql":
-		return ""
-	}
-	call := "pg_cancel_backend"
-	if idle(s) {
-		call = "pg_terminate_backend"
-	}
-	sql := fmt.Sprintf("SELECT %s(pid) FROM pg_stat_activity WHERE pid = %d", call, s.PID)
-	if !s.Started.IsZero() {
-		sql += " AND backend_start = " + literal(db, s.Started.UTC().Format("2006-01-02 15:04:05.999999-07:00"))
-	}
-	return sql
+	return event.Step{Text: fmt.Sprintf("The blocker, pid %d, works: wait for it, or cancel its statement.", s.PID), SQL: s.End(db, nil)}
 }
 
 func shortLockTimeout(db event.Database) string {

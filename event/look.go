@@ -56,7 +56,7 @@ type Picture struct {
 	Held     []HeldLock // the strongest lock of ours per relation, held or waited for
 	Progress *Progress  // nil where the server reports none for this statement
 	Rewrite  bool       // a table is suspected to be rewritten
-	Zombie   bool       // our session holds an advisory lock that nobody waits for an answer of
+	Zombie   bool       // nobody works under the migration's lock that our session waits for (one of Blockers holds it) or else holds
 	Cycle    bool       // CREATE INDEX CONCURRENTLY waits for a session that waits for our advisory lock
 
 	// Missing are the privileges without which parts of the picture are blank.

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +55,8 @@ func (s *stillRunning) due(k *event.Look, threshold time.Duration) bool {
 
 // Look writes statement.running for a statement that has been running for longer
 // than the threshold of its class, and lock.waiting for one that waits for an
-// advisory or named lock; again each time that its age has doubled.
+// advisory or named lock, a warning where nobody works under that lock; again each
+// time that its age has doubled.
 func (l *Log) Look(k *event.Look) {
 	if k.Lock != nil {
 		if l.running.due(k, defaultNotice) {
@@ -73,13 +75,16 @@ func (l *Log) Look(k *event.Look) {
 	s := event.Statement{Trace: k.Trace, ConnID: k.ConnID, Operation: k.Operation, Class: k.Class, Tables: k.Tables, Summary: k.Summary,
 		Fingerprint: k.Fingerprint, Text: k.Text, Phase: k.Phase, Duration: k.Age, Threshold: threshold}
 	statementKeys(e, &s)
-	pictureKeys(e, k.Picture)
+	pictureKeys(e, k.Database, k.Picture)
 	e.Send()
 }
 
 func (l *Log) lockRunning(k *event.Look) {
 	level := zerolog.DebugLevel
-	if k.RunID != "" {
+	switch {
+	case k.Picture != nil && k.Picture.Zombie:
+		level = zerolog.WarnLevel
+	case k.RunID != "":
 		level = zerolog.InfoLevel
 	}
 	e := l.begin(&l.later, level, "lock.waiting", k.Trace, k.Database)
@@ -89,12 +94,12 @@ func (l *Log) lockRunning(k *event.Look) {
 	lockKeys(e, k.Lock)
 	ms(e, "wait_ms", k.Lock.Wait)
 	e.Int("attempts", k.Lock.Attempts)
-	pictureKeys(e, k.Picture)
+	pictureKeys(e, k.Database, k.Picture)
 	e.Send()
 }
 
 // pictureKeys are what the server says of a session and of those around it.
-func pictureKeys(e *zerolog.Event, p *event.Picture) {
+func pictureKeys(e *zerolog.Event, db event.Database, p *event.Picture) {
 	if p == nil {
 		return
 	}
@@ -108,17 +113,62 @@ func pictureKeys(e *zerolog.Event, p *event.Picture) {
 			d := e.CreateDict().Int64("pid", s.PID).Str("user", clip(s.User, maxName)).Str("application", clip(s.App, maxName)).
 				Str("state", clip(s.State, maxName)).Int("depth", s.Depth).Bool("root", len(s.BlockedBy) == 0).Str("query", clip(s.Query, maxText))
 			ms(d, "transaction_ms", s.TxAge)
+			ms(d, "state_ms", s.StateAge)
 			list.Dict(d)
 		}
 		e.Array("blocked_by", list)
 	}
+	if root := rootOf(p.Blockers); root != nil {
+		if sql := root.End(db, p.Session.Wait); sql != "" {
+			e.Str("free_sql", sql)
+		}
+	}
+	if p.Zombie {
+		e.Bool("holder_idle", true)
+	}
 	e.Int("queued_behind", p.Queue)
+	if p.Queue > 0 {
+		e.Int("queued_directly", p.QueueDirect)
+		ms(e, "queued_ms", p.QueueTime)
+	}
+	if stops := stopping(p.Held); stops != nil {
+		e.Str("lock_on", clip(stops.Object, maxName)).Str("lock_mode", stops.Mode).Str("lock_stops", stops.Stops)
+	}
 	if pr := p.Progress; pr != nil {
 		e.Str("progress_phase", clip(pr.Phase, maxName)).Int64("progress_done", pr.Done).Int64("progress_total", pr.Total)
 	}
 	if p.Rewrite {
 		e.Bool("rewrite_suspected", true)
 	}
+	if p.Cycle {
+		e.Bool("deadlock_ahead", true)
+	}
+	if len(p.Missing) > 0 {
+		fixes := e.CreateArray()
+		for _, m := range p.Missing {
+			fixes.Str(m.Fix)
+		}
+		e.Array("hidden_without", fixes)
+	}
+}
+
+// rootOf is the first of the blockers that waits for nobody.
+func rootOf(blockers []event.Session) *event.Session {
+	i := slices.IndexFunc(blockers, func(s event.Session) bool { return len(s.BlockedBy) == 0 })
+	if i < 0 {
+		return nil
+	}
+	return &blockers[i]
+}
+
+// stopping is the strongest lock that the session has and that keeps others from
+// a table. They come with the strongest first.
+func stopping(held []event.HeldLock) *event.HeldLock {
+	i := slices.IndexFunc(held, func(l event.HeldLock) bool { return l.Granted && l.Stops != "" })
+	if i < 0 {
+		return nil
+	}
+	return &held[i]
 }
 
 // maxSessions bounds the sessions in a line.

@@ -143,9 +143,11 @@ func samplePicture() *event.Picture {
 	return &event.Picture{
 		At:      sampleTime,
 		Session: event.Session{PID: 4711, Wait: &event.Wait{Kind: "relation", Object: "public.customers", Mode: "AccessExclusiveLock"}},
-		Blockers: []event.Session{{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, Depth: 1,
+		Blockers: []event.Session{{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, StateAge: time.Minute, Depth: 1,
 			Query: "SELECT * FROM customers WHERE id = ?"}},
-		Queue: 12, Rewrite: true,
+		Queue: 12, QueueDirect: 10, QueueTime: 30 * time.Second, Rewrite: true, Cycle: true, Zombie: true,
+		Held:     []event.HeldLock{{Object: "public.orders", Mode: "AccessExclusiveLock"}, {Object: "public.items", Mode: "ShareLock", Granted: true, Stops: "writes"}},
+		Missing:  []event.Missing{{What: "queries", Fix: "GRANT pg_read_all_stats TO app"}},
 		Progress: &event.Progress{Phase: "building index", Done: 5, Total: 10},
 	}
 }

@@ -192,7 +192,7 @@ type Standing struct {
 	event.Trace         // empty while no run is open that the world knows of
 	Tool        string  // "" outside runs
 	Version     *string // of the migration that is under way there; nil where not known
-	Own         bool    // the run's tool was the last to be seen there
+	Own         bool    // the run's tool was the last to be seen there, or its lock is held there
 }
 
 // Trace ties what happens on a connection to the run that is open and to the
@@ -212,7 +212,7 @@ func (t *Tracker) Standing(conn uint64) Standing {
 		return Standing{}
 	}
 	cn := t.conns[conn]
-	own := cn != nil && cn.shown && !cn.reset
+	own := cn != nil && (cn.shown && !cn.reset || r.lock != nil && cn.lock.granted && cn.lock.key == r.lock.key)
 	m := r.open
 	if cn != nil && cn.tx != nil && cn.tx.body != nil {
 		m = cn.tx.body

@@ -159,7 +159,7 @@ func (b *bench) until(what string, c *client, wanted func(*event.Picture) bool) 
 	b.t.Helper()
 	var last *event.Picture
 	poll(b.t, what, func() bool {
-		seen, err := b.probe.Look(context.Background(), []int64{c.id})
+		seen, err := b.probe.Look(context.Background(), []Asked{{Session: c.id}})
 		if err != nil {
 			b.t.Fatalf("look: %v", err)
 		}

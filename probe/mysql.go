@@ -83,7 +83,8 @@ var waitingStates = map[string]string{
 // metadataState is that of a session that waits for a table.
 const metadataState = "Waiting for table metadata lock"
 
-func (m mysql) look(ctx context.Context, c *sql.Conn, ids []int64) (*snapshot, error) {
+func (m mysql) look(ctx context.Context, c *sql.Conn, asked []Asked) (*snapshot, error) {
+	ids := sessionsOf(asked)
 	f, err := readFacts(ctx, c)
 	if err != nil {
 		return nil, err
@@ -116,6 +117,10 @@ func (m mysql) look(ctx context.Context, c *sql.Conn, ids []int64) (*snapshot, e
 	}) {
 		return nil, err
 	}
+	if err := s.namedLocks(ctx, c, asked); err != nil {
+		return nil, err
+	}
+	s.helpers(list)
 	if f.schema {
 		if err := s.stages(ctx, c, ids); err != nil && !s.denied(err, event.Missing{}) {
 			return nil, err

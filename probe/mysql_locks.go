@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
 )
@@ -117,6 +118,68 @@ func (s *snapshot) tableLocks(ctx context.Context, c *sql.Conn, f facts, list []
 		}
 	}
 	return err
+}
+
+// maxLockName is how long a lock's name may be: MySQL has no answer for a longer
+// one.
+const maxLockName = 64
+
+// maxNames bounds how many names one look asks for.
+const maxNames = 16
+
+// namedLocks takes in who holds the names that ours ask for and of whom that is
+// not known yet: because ours poll for them and wait for nothing on the server, or
+// because the server shows no locks. Anybody may ask it for the holder of a name.
+func (s *snapshot) namedLocks(ctx context.Context, c *sql.Conn, asked []Asked) error {
+	holders := map[string]int64{}
+	for _, a := range asked {
+		w := s.waits[a.Session]
+		if a.Lock == "" || len(a.Lock) > maxLockName || w != nil && (w.Kind != "named" || len(w.by) > 0) {
+			continue
+		}
+		if _, known := holders[a.Lock]; !known {
+			if len(holders) == maxNames {
+				continue
+			}
+			var holder sql.NullInt64
+			if err := c.QueryRowContext(ctx, "SELECT IS_USED_LOCK("+quoted(a.Lock)+")").Scan(&holder); err != nil {
+				return err
+			}
+			holders[a.Lock] = holder.Int64
+		}
+		switch holder := holders[a.Lock]; holder {
+		case 0:
+		case a.Session:
+			s.advisory[holder] = true
+		default:
+			if w == nil {
+				w = &wait{Wait: event.Wait{Kind: "named"}}
+				s.waits[a.Session] = w
+			}
+			w.Object, w.lock, w.by = a.Lock, "named "+a.Lock, []int64{holder}
+		}
+	}
+	return nil
+}
+
+// helpers tells of the sessions that do nothing which have another of the same
+// program at work. What that works on, the process list does not say.
+func (s *snapshot) helpers(list []process) {
+	type program struct{ user, client string }
+	of := func(id int64) program { return program{s.sessions[id].User, s.sessions[id].Client} }
+	working := map[program][]int64{}
+	for _, p := range list {
+		in, w := s.sessions[p.id], s.waits[p.id]
+		if w != nil && w.migratorLock() {
+			continue
+		}
+		if in.State == "active" && in.StateAge >= time.Second && p.sql != "" || in.State == "idle in transaction" && in.TxAge >= time.Second {
+			working[of(p.id)] = append(working[of(p.id)], p.id)
+		}
+	}
+	for id, in := range s.sessions {
+		in.helped = slices.ContainsFunc(working[of(id)], func(other int64) bool { return other != id })
+	}
 }
 
 // queue takes in a lock that is waited for.

@@ -90,7 +90,7 @@ func TestMySQL(t *testing.T) {
 			row(6, false, "shop", "big", "SHARED_NO_WRITE", true))},
 		{query: "FROM performance_schema.events_stages_current", rows: rowsOf(row(6, "stage/innodb/alter table (read PK and internal sort)", 300, 900))},
 	})
-	seen, err := p.Look(t.Context(), []int64{1, 4, 5, 6, 99})
+	seen, err := p.Look(t.Context(), []Asked{{Session: 1}, {Session: 4}, {Session: 5}, {Session: 6}, {Session: 99}})
 	if err != nil || len(seen) != 4 {
 		t.Fatalf("Look = %v, %v", seen, err)
 	}
@@ -131,7 +131,7 @@ func TestMySQLDenied(t *testing.T) {
 		{query: "FROM performance_schema.metadata_locks", err: &mysqldriver.MySQLError{Number: 1142, Message: "SELECT command denied"}},
 		{query: "FROM performance_schema.events_stages_current", err: &mysqldriver.MySQLError{Number: 1142, Message: "SELECT command denied"}},
 	})
-	seen, err := p.Look(t.Context(), []int64{1})
+	seen, err := p.Look(t.Context(), []Asked{{Session: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

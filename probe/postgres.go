@@ -39,14 +39,14 @@ func (*postgres) begin() string {
 
 func (*postgres) end() string { return "COMMIT" }
 
-func (p *postgres) look(ctx context.Context, c *sql.Conn, ids []int64) (*snapshot, error) {
+func (p *postgres) look(ctx context.Context, c *sql.Conn, asked []Asked) (*snapshot, error) {
 	version, err := p.serverVersion(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var text string
 	query := strings.Replace(postgresLook, "{{progress}}", postgresProgress(version), 1)
-	if err := c.QueryRowContext(ctx, query, intArray(ids)).Scan(&text); err != nil {
+	if err := c.QueryRowContext(ctx, query, intArray(sessionsOf(asked)), lockArray(asked)).Scan(&text); err != nil {
 		return nil, err
 	}
 	var doc postgresDoc
@@ -97,6 +97,7 @@ type postgresDoc struct {
 		Hidden   bool
 		Super    bool
 		Ours     bool
+		Helped   bool
 	}
 	Waits []struct {
 		PID    int64
@@ -117,6 +118,12 @@ type postgresDoc struct {
 		Granted bool
 	}
 	Advisory []int64
+	Polled   []struct {
+		PID        int64
+		By         []int64
+		Class, Obj int64 // as above
+		Sub        int
+	}
 	Prepared []struct {
 		GID   string
 		User  string
@@ -151,6 +158,7 @@ func (d *postgresDoc) snapshot() *snapshot {
 			out.Query = ""
 		}
 		out.foreign = !in.Ours && !in.Super // nobody but a superuser ends a superuser's
+		out.helped = in.Helped
 		s.sessions[in.PID] = out
 	}
 	d.locks(s)
@@ -188,6 +196,11 @@ func (d *postgresDoc) locks(s *snapshot) {
 		}
 		s.waits[in.PID] = w
 	}
+	for _, in := range d.Polled {
+		if key := advisoryKey(in.Class, in.Obj, in.Sub); s.waits[in.PID] == nil && len(in.By) > 0 {
+			s.waits[in.PID] = &wait{Wait: event.Wait{Kind: "advisory", Object: key}, by: in.By}
+		}
+	}
 	unknown, known := map[int64]bool{}, map[int64]bool{}
 	for _, in := range d.Held {
 		if in.Object == "" {
@@ -207,6 +220,29 @@ func (d *postgresDoc) locks(s *snapshot) {
 // new relation, locked against all and unknown to others; but so is a table that
 // the same transaction has created, so that it can only be suspected.
 var rewriting = regexp.MustCompile(`(?i)\b(ALTER\s+TABLE|ALTER\s+MATERIALIZED|CLUSTER|VACUUM|REPACK|REFRESH)\b`)
+
+// lockArray writes the keys that are asked for as an array literal of
+// "pid class obj sub".
+func lockArray(asked []Asked) string {
+	var list []string
+	for _, a := range asked {
+		if class, obj, sub, ok := advisoryParts(a.Lock); ok {
+			list = append(list, fmt.Sprintf(`"%d %d %d %d"`, a.Session, class, obj, sub))
+		}
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}
+
+// advisoryParts takes a key of pg_advisory_lock apart, as pg_locks shows it.
+func advisoryParts(key string) (class, obj uint32, sub int, ok bool) {
+	if one, two, pair := strings.Cut(key, ","); pair {
+		a, errA := strconv.ParseInt(one, 10, 32)
+		b, errB := strconv.ParseInt(two, 10, 32)
+		return uint32(a), uint32(b), 2, errA == nil && errB == nil
+	}
+	n, err := strconv.ParseInt(key, 10, 64)
+	return uint32(uint64(n) >> 32), uint32(uint64(n)), 1, err == nil
+}
 
 // advisoryKey is the key as it was given to pg_advisory_lock.
 func advisoryKey(class, obj int64, sub int) string {

@@ -215,7 +215,7 @@ func TestSleeping(t *testing.T) {
 func TestSessions(t *testing.T) {
 	b := newBench(t, kitPQ)
 	one, two := b.client(), b.client()
-	seen, err := b.probe.Look(t.Context(), []int64{one.id, two.id, 1})
+	seen, err := b.probe.Look(t.Context(), []Asked{{Session: one.id}, {Session: two.id}, {Session: 1}})
 	if err != nil || len(seen) != 2 || seen[one.id] == nil || seen[two.id] == nil {
 		t.Errorf("Look = %v, %v", seen, err)
 	}
@@ -309,7 +309,9 @@ func TestGivesUp(t *testing.T) {
 	now := time.Now()
 	b.probe.deps.Now = func() time.Time { return now }
 	migration := b.client()
-	look := func() (map[int64]*event.Picture, error) { return b.probe.Look(t.Context(), []int64{migration.id}) }
+	look := func() (map[int64]*event.Picture, error) {
+		return b.probe.Look(t.Context(), []Asked{{Session: migration.id}})
+	}
 	if seen, err := look(); err != nil || len(seen) != 1 {
 		t.Fatal(seen, err)
 	}
@@ -349,10 +351,10 @@ func TestNoConnectionLeft(t *testing.T) {
 	}
 	admin.do("ALTER ROLE " + u.User.Username() + " CONNECTION LIMIT 1")
 	migration := b.client()
-	if seen, err := b.probe.Look(t.Context(), []int64{migration.id}); err == nil {
+	if seen, err := b.probe.Look(t.Context(), []Asked{{Session: migration.id}}); err == nil {
 		t.Fatalf("Look = %v", seen)
 	}
-	if seen, err := b.probe.Look(t.Context(), []int64{migration.id}); seen != nil || err != nil {
+	if seen, err := b.probe.Look(t.Context(), []Asked{{Session: migration.id}}); seen != nil || err != nil {
 		t.Errorf("it does not rest: %v, %v", seen, err)
 	}
 	if len(b.troubles) != 1 || b.troubles[0].Kind != troubleConnections || b.troubles[0].SQLState != "53300" || b.troubles[0].Hint == "" {

@@ -26,6 +26,9 @@ type Deps struct {
 	// Redact takes the literals out of a query of another session; "" where it
 	// cannot. Required: no query is shown that did not go through it.
 	Redact func(sql string) string
+	// Migrates reports whether a query of another session is one that migration
+	// tools send: one on a version table. Nil knows of none.
+	Migrates func(sql string) bool
 	// Trouble is told, once, why the probe sees nothing, and that it is over.
 	// Nil is told nothing.
 	Trouble func(event.Trouble)
@@ -63,7 +66,7 @@ type system interface {
 	begin() string
 	end() string
 
-	look(ctx context.Context, c *sql.Conn, ids []int64) (*snapshot, error)
+	look(ctx context.Context, c *sql.Conn, asked []Asked) (*snapshot, error)
 	leftovers(ctx context.Context, c *sql.Conn) ([]leftover, error)
 	remains(ctx context.Context, c *sql.Conn, ids []int64) ([]remain, error)
 }
@@ -112,10 +115,30 @@ func (p *Probe) Session(ctx context.Context, conn driver.Conn) (int64, error) {
 	return id, err
 }
 
-// Look sees our sessions of these numbers and those around them, all at one
-// moment. A session that the server does not have is not in the answer. While
-// the probe rests after an error there is no answer and no error.
-func (p *Probe) Look(ctx context.Context, sessions []int64) (map[int64]*event.Picture, error) {
+// Asked is a session of ours that a look is at.
+type Asked struct {
+	Session int64
+	// Lock is the key of the advisory or named lock that the session asks for or
+	// holds, as event.Lock has it; "" for none. Who polls for a lock waits for
+	// nothing on the server: it is by the key that the holder is found.
+	Lock string
+	// Migration says that the lock that the session asks for, or holds, is known to
+	// be a migration tool's.
+	Migration bool
+}
+
+func sessionsOf(asked []Asked) []int64 {
+	ids := make([]int64, len(asked))
+	for i, a := range asked {
+		ids[i] = a.Session
+	}
+	return ids
+}
+
+// Look sees these sessions of ours and those around them, all at one moment. A
+// session that the server does not have is not in the answer. While the probe
+// rests after an error there is no answer and no error.
+func (p *Probe) Look(ctx context.Context, sessions []Asked) (map[int64]*event.Picture, error) {
 	if p == nil || len(sessions) == 0 {
 		return nil, nil
 	}
@@ -126,12 +149,12 @@ func (p *Probe) Look(ctx context.Context, sessions []int64) (map[int64]*event.Pi
 	}); !asked || err != nil {
 		return nil, err
 	}
-	seen.prepare(p.deps.Redact, p.known.has)
+	seen.prepare(p.deps, p.known.has)
 	pictures := map[int64]*event.Picture{}
-	for _, id := range sessions {
-		if picture := seen.picture(id, sessions); picture != nil {
+	for _, a := range sessions {
+		if picture := seen.picture(a); picture != nil {
 			picture.At = p.deps.Now()
-			pictures[id] = picture
+			pictures[a.Session] = picture
 		}
 	}
 	return pictures, nil

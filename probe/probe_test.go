@@ -27,7 +27,7 @@ func TestUnsupported(t *testing.T) {
 		if p.Supported() {
 			t.Fatalf("%q has a probe", system)
 		}
-		seen, err := p.Look(t.Context(), []int64{1})
+		seen, err := p.Look(t.Context(), []Asked{{Session: 1}})
 		before, err2 := p.Baseline(t.Context())
 		found, err3 := p.Residue(t.Context(), before, []int64{1}, time.Now())
 		if seen != nil || found != nil || errors.Join(err, err2, err3, p.Close()) != nil || p.Stats() != (Stats{}) {
@@ -63,7 +63,7 @@ func TestTrouble(t *testing.T) {
 				}, Deps{Now: time.Now, Redact: func(s string) string { return s }, Trouble: func(t event.Trouble) { troubles = append(troubles, t) }})
 				defer p.Close()
 				for start := time.Now(); time.Since(start) < 5*time.Minute; time.Sleep(2 * time.Second) {
-					if seen, err := p.Look(t.Context(), []int64{1}); seen != nil || err != nil && !errors.Is(err, c.err) {
+					if seen, err := p.Look(t.Context(), []Asked{{Session: 1}}); seen != nil || err != nil && !errors.Is(err, c.err) {
 						t.Fatalf("Look = %v, %v", seen, err)
 					}
 				}
@@ -97,7 +97,7 @@ func TestHungServer(t *testing.T) {
 		}, Deps{Now: time.Now})
 		for range 20 {
 			start := time.Now()
-			if _, err := p.Look(t.Context(), []int64{1}); err != nil && time.Since(start) != timeLimit {
+			if _, err := p.Look(t.Context(), []Asked{{Session: 1}}); err != nil && time.Since(start) != timeLimit {
 				t.Fatalf("Look took %v: %v", time.Since(start), err)
 			}
 			time.Sleep(10 * time.Second)
@@ -111,7 +111,7 @@ func TestHungServer(t *testing.T) {
 		close(open)
 		<-closed // what comes of it after all is not kept
 		time.Sleep(longRest)
-		if _, err := p.Look(t.Context(), []int64{1}); !errors.Is(err, errClosed) {
+		if _, err := p.Look(t.Context(), []Asked{{Session: 1}}); !errors.Is(err, errClosed) {
 			t.Errorf("Look after Close: %v", err)
 		}
 	})
@@ -128,7 +128,7 @@ func TestCaller(t *testing.T) {
 	b := newBench(t, kitPQ)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.probe.Look(ctx, []int64{1}); !errors.Is(err, context.Canceled) {
+	if _, err := b.probe.Look(ctx, []Asked{{Session: 1}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Look = %v", err)
 	}
 	b.quiet()

@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -22,7 +23,7 @@ type snapshot struct {
 	signal   event.Missing // what it takes to end a session that is foreign
 
 	behind map[int64][]int64 // the waits turned round
-	redact func(string) string
+	deps   Deps
 	known  func(int64) bool
 }
 
@@ -32,6 +33,7 @@ type session struct {
 	event.Session
 	foreign bool // our role may not cancel or end it
 	hidden  bool // our role may not see its state
+	helped  bool // another session of the same program works, maybe under its lock
 }
 
 // wait is what one session waits for.
@@ -43,8 +45,8 @@ type wait struct {
 }
 
 // prepare completes a snapshot that has been read.
-func (s *snapshot) prepare(redact func(string) string, known func(int64) bool) {
-	s.redact, s.known = redact, known
+func (s *snapshot) prepare(deps Deps, known func(int64) bool) {
+	s.deps, s.known = deps, known
 	s.behind = map[int64][]int64{}
 	for id, w := range s.waits {
 		slices.Sort(w.by)
@@ -59,8 +61,9 @@ func (s *snapshot) prepare(redact func(string) string, known func(int64) bool) {
 }
 
 // picture is the snapshot as one of our sessions is concerned, nil where the
-// server does not have that session. ours are all that were asked for.
-func (s *snapshot) picture(id int64, ours []int64) *event.Picture {
+// server does not have that session.
+func (s *snapshot) picture(a Asked) *event.Picture {
+	id := a.Session
 	if s.sessions[id] == nil {
 		return nil
 	}
@@ -69,7 +72,7 @@ func (s *snapshot) picture(id int64, ours []int64) *event.Picture {
 		Held:     strongest(s.held[id]),
 		Progress: s.progress[id],
 		Rewrite:  s.rewrites[id],
-		Zombie:   s.zombie(id, ours),
+		Zombie:   s.zombie(a),
 		Cycle:    s.cycle(id),
 	}
 	above := s.walk(id, func(id int64) []int64 {
@@ -114,7 +117,7 @@ func (s *snapshot) count(p *event.Picture, w *wait, depth int) {
 	if depth == 1 {
 		p.QueueDirect++
 	}
-	if w.Kind == "advisory" || w.Kind == "named" {
+	if w.migratorLock() {
 		p.QueueMigrator++
 	}
 }
@@ -149,7 +152,7 @@ func (s *snapshot) session(id int64, depth int) event.Session {
 	}
 	out.Depth = depth
 	if out.Query != "" {
-		out.Query = s.redact(out.Query)
+		out.Query = s.deps.Redact(out.Query)
 	}
 	if w := s.waits[id]; w != nil {
 		waits := w.Wait
@@ -161,23 +164,39 @@ func (s *snapshot) session(id int64, depth int) event.Session {
 	return out
 }
 
-// patience is how long a session of ours may hold an advisory lock with nothing
-// going on before that is strange.
+// patience is how long a session may hold a migration's lock with nothing going
+// on before that is strange: between two of its statements a tool does not think
+// for longer.
 const patience = 5 * time.Second
 
-// zombie reports whether a session holds an advisory lock while nothing goes on,
-// neither on it nor on another of ours: the lock was granted to a caller that had
-// given up. Of two that are, one holds the lock for the other's work.
-func (s *snapshot) zombie(id int64, ours []int64) bool {
-	own := s.sessions[id]
-	if !s.advisory[id] || own.State != "idle" || own.StateAge < patience {
-		return false
+// zombie reports whether the advisory lock that the session waits for or, where
+// it waits for none, holds itself is held by one that does nothing under it: its
+// client is gone or hangs, or has put the connection back into a pool with the
+// lock on it. The lock has to be a migration's. A leader that was elected by a
+// lock does nothing either, and is well.
+func (s *snapshot) zombie(a Asked) bool {
+	w := s.waits[a.Session]
+	if w == nil {
+		return a.Migration && s.advisory[a.Session] && s.deserted(a.Session)
 	}
-	return !slices.ContainsFunc(ours, func(other int64) bool {
-		o := s.sessions[other]
-		return o != nil && o.State != "idle"
+	return w.migratorLock() && slices.ContainsFunc(w.by, func(holder int64) bool {
+		h := s.sessions[holder]
+		return h != nil && (a.Migration || s.migrates(h)) && s.deserted(holder)
 	})
 }
+
+// deserted reports whether nothing goes on in a session, nor in another of the
+// same program. Where its state is hidden, that is not known.
+func (s *snapshot) deserted(id int64) bool {
+	h := s.sessions[id]
+	return s.waits[id] == nil && strings.HasPrefix(h.State, "idle") && h.StateAge >= patience && !h.helped
+}
+
+func (s *snapshot) migrates(h *session) bool {
+	return h.Query != "" && s.deps.Migrates != nil && s.deps.Migrates(h.Query)
+}
+
+func (w *wait) migratorLock() bool { return w.Kind == "advisory" || w.Kind == "named" }
 
 // cycle reports whether the session waits for the transaction of a session that
 // waits for an advisory lock of ours. CREATE INDEX CONCURRENTLY does, and neither

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,9 +11,14 @@ import (
 )
 
 // drawn is the picture of session 1 in a snapshot.
-func drawn(s *snapshot, ours ...int64) *event.Picture {
-	s.prepare(func(q string) string { return q }, func(id int64) bool { return slices.Contains(ours, id) })
-	return s.picture(1, ours)
+func drawn(s *snapshot) *event.Picture { return drawnOf(s, Asked{Session: 1}) }
+
+func drawnOf(s *snapshot, a Asked) *event.Picture {
+	s.prepare(Deps{
+		Redact:   func(q string) string { return q },
+		Migrates: func(q string) bool { return strings.Contains(q, "goose_db_version") },
+	}, func(int64) bool { return false })
+	return s.picture(a)
 }
 
 func people(list ...int64) map[int64]*session {
@@ -56,26 +62,49 @@ func TestLongQueue(t *testing.T) {
 	}
 }
 
-// TestZombie: a lock held while nothing goes on is strange after a while, unless
-// another session of ours is at work under it.
+// TestZombie: a migration's lock in the hands of a session that does nothing is
+// strange after a while, be it one of ours or the one that ours waits for.
 func TestZombie(t *testing.T) {
+	const version = "INSERT INTO goose_db_version VALUES ($1)"
 	for _, c := range []struct {
-		name, state, other string
-		age                time.Duration
-		lock, want         bool
+		name      string
+		waits     string // the kind of lock that ours waits for; "" where it holds it itself
+		migration bool
+		holder    session
+		want      bool
 	}{
-		{"idle with a lock", "idle", "idle", patience, true, true},
-		{"not for long", "idle", "idle", patience - 1, true, false},
-		{"without a lock", "idle", "idle", patience, false, false},
-		{"at work", "active", "idle", patience, true, false},
-		{"another is at work", "idle", "active", patience, true, false},
-		{"another is between two statements", "idle", "idle in transaction", patience, true, false},
+		{"held and nothing done", "", true, session{Session: event.Session{State: "idle", StateAge: patience}}, true},
+		{"held by a leader that was elected", "", false, session{Session: event.Session{State: "idle", StateAge: time.Hour}}, false},
+		{"held, and not for long", "", true, session{Session: event.Session{State: "idle", StateAge: patience - 1}}, false},
+		{"held at work", "", true, session{Session: event.Session{State: "active", StateAge: time.Hour}}, false},
+		{"held for another session's work", "", true, session{Session: event.Session{State: "idle", StateAge: time.Hour}, helped: true}, false},
+		{"waited for", "advisory", true, session{Session: event.Session{State: "idle", StateAge: patience}}, true},
+		{"waited for by name", "named", true, session{Session: event.Session{State: "idle", StateAge: patience}}, true},
+		{"the holder's client died in its transaction", "advisory", true, session{Session: event.Session{State: "idle in transaction", StateAge: patience}}, true},
+		{"waited for, and another session works under it", "advisory", true, session{Session: event.Session{State: "idle", StateAge: time.Hour}, helped: true}, false},
+		{"waited for, held at work", "advisory", true, session{Session: event.Session{State: "active", StateAge: time.Hour}}, false},
+		{"an election is waited for", "advisory", false, session{Session: event.Session{State: "idle", StateAge: time.Hour, Query: "SELECT pg_try_advisory_lock(7)"}}, false},
+		{"the holder is known by what it did last", "advisory", false, session{Session: event.Session{State: "idle", StateAge: time.Hour, Query: version}}, true},
+		{"a table is waited for", "relation", true, session{Session: event.Session{State: "idle in transaction", StateAge: time.Hour, Query: version}}, false},
+		{"hidden", "advisory", true, session{Session: event.Session{}, hidden: true}, false},
 	} {
-		s := &snapshot{sessions: people(1, 2), advisory: map[int64]bool{1: c.lock}}
-		s.sessions[1].State, s.sessions[1].StateAge, s.sessions[2].State = c.state, c.age, c.other
-		if got := drawn(s, 1, 2).Zombie; got != c.want {
-			t.Errorf("%s: zombie is %v", c.name, got)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			s := &snapshot{sessions: people(1), waits: map[int64]*wait{}, advisory: map[int64]bool{}}
+			if c.waits == "" {
+				s.sessions[1], s.advisory[1] = &c.holder, true
+			} else {
+				s.sessions[2], s.waits[1] = &c.holder, waiting(c.waits, "a", 2)
+			}
+			if got := drawnOf(s, Asked{Session: 1, Migration: c.migration}).Zombie; got != c.want {
+				t.Errorf("zombie is %v", got)
+			}
+		})
+	}
+	// Of one without a lock nothing is strange.
+	s := &snapshot{sessions: people(1), waits: map[int64]*wait{}}
+	s.sessions[1].State, s.sessions[1].StateAge = "idle", time.Hour
+	if drawnOf(s, Asked{Session: 1, Migration: true}).Zombie {
+		t.Error("a session without a lock is a zombie")
 	}
 }
 

@@ -1,0 +1,43 @@
+package migrator
+
+import (
+	"testing"
+
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// TestLocksOfTools: a key that a tool makes for itself is a migration's lock
+// before anything tells of a run.
+func TestLocksOfTools(t *testing.T) {
+	for _, c := range []struct {
+		system, key string
+		want        bool
+	}{
+		{"postgresql", "4097083626", true}, // goose
+		{"postgresql", "1787120056", true}, // golang-migrate, for the database app
+		{"mariadb", "2938252834", true},    // the same
+		{"mariadb", "1787120056", false},   // that of PostgreSQL
+		{"postgresql", "7", false},         // an application's
+		{"postgresql", "", false},          // computed in the server
+	} {
+		tr := New(Config{Database: event.Database{System: c.system, Name: "app"}})
+		if got := tr.Locks(1, c.key); got != c.want {
+			t.Errorf("%s %q: %v", c.system, c.key, got)
+		}
+	}
+}
+
+func TestOnVersionTable(t *testing.T) {
+	for text, want := range map[string]bool{
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true)": true,
+		"SELECT version, dirty FROM public.schema_migrations LIMIT 1":            true,
+		"SELECT pg_try_advisory_lock(7)":                                         false,
+		"SELECT version FROM leaders WHERE id = 1":                               false,
+		"INSERT INTO orders (version) VALUES (1)":                                false,
+	} {
+		if got := OnVersionTable(sqltext.Analyze(text, sqltext.PostgreSQL)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
