@@ -275,7 +275,7 @@ func pictureDetails(l event.Look) []string {
 		list = append(list, text+".")
 	}
 	if p.Cycle {
-		list = append(list, "It waits for a replica that waits for its own migration lock: the server will end one of the two.")
+		list = append(list, "An index that is built concurrently waits for a replica that waits for the migration lock it is built under: neither ends by itself, unless the server sees the deadlock and ends one. Let the replica poll for the lock, or cancel it.")
 	}
 	return list
 }

@@ -57,7 +57,7 @@ type Picture struct {
 	Progress *Progress  // nil where the server reports none for this statement
 	Rewrite  bool       // a table is suspected to be rewritten
 	Zombie   bool       // nobody works under the migration's lock that our session waits for (one of Blockers holds it) or else holds
-	Cycle    bool       // CREATE INDEX CONCURRENTLY waits for a session that waits for our advisory lock
+	Cycle    bool       // CREATE INDEX CONCURRENTLY waits for a session that waits for the advisory lock it runs under; ours is either
 
 	// Missing are the privileges without which parts of the picture are blank.
 	Missing []Missing

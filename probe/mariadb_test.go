@@ -9,16 +9,27 @@ import (
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
 )
 
+// performanceSchema has the server measure what it does not by default.
+var performanceSchema = []string{"--performance-schema=ON", "--performance-schema-instrument=wait/lock/metadata/sql/mdl=ON",
+	"--performance-schema-instrument=stage/%=ON", "--performance-schema-consumer-events-stages-current=ON"}
+
 // TestMetadataLock: the pile-up behind an ALTER TABLE, as far as the server
 // shows it. Who waits is always seen; who holds the lock with the plugin or the
 // performance schema.
 func TestMetadataLock(t *testing.T) {
-	for _, plugin := range []bool{false, true} {
-		name := map[bool]string{false: "as installed", true: "with the plugin"}[plugin]
-		t.Run(name, func(t *testing.T) {
-			k := kitMariaDB
-			if plugin {
-				k.dsn = testdb.MariaDBServer
+	for _, c := range []struct {
+		name    string
+		plugin  bool
+		options []string
+	}{
+		{"as installed", false, nil},
+		{"with the plugin", true, []string{"--performance-schema=OFF"}},
+		{"with the performance schema", false, performanceSchema},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k, plugin := kitMariaDB, c.plugin
+			if c.options != nil {
+				k.dsn = func(t testing.TB) string { return testdb.MariaDBServerWith(t, c.options...) }
 			}
 			b := newBench(t, k)
 			if plugin {
@@ -102,6 +113,29 @@ func TestNamedLock(t *testing.T) {
 	if p := b.until("the queue", leader, func(p *event.Picture) bool { return p.Queue == 1 }); p.QueueMigrator != 1 {
 		t.Errorf("the leader's picture is %+v", p)
 	}
+}
+
+// TestStages: an ALTER TABLE that works in place shows how far it is, where the
+// server measures that.
+func TestStages(t *testing.T) {
+	k := kitMariaDB
+	k.dsn = func(t testing.TB) string { return testdb.MariaDBServerWith(t, performanceSchema...) }
+	b := newBench(t, k)
+	b.do("CREATE TABLE t (n INT, m INT) ENGINE=InnoDB", "INSERT INTO t SELECT seq, seq FROM seq_1_to_1000000")
+	migration := b.client()
+	migration.start("ALTER TABLE t ADD INDEX (n), ADD INDEX (m), ADD INDEX (n, m), ALGORITHM=INPLACE")
+	p := b.until("a stage", migration, func(p *event.Picture) bool { return p.Progress != nil && p.Progress.Total > 0 })
+	if p.Progress.Command != "ALTER TABLE" || !strings.HasPrefix(p.Progress.Phase, "alter table (") || p.Progress.Unit != "work units" || p.Progress.Done > p.Progress.Total*2 || p.Rewrite {
+		t.Errorf("the progress is %+v", p.Progress)
+	}
+	// Locks by name are shown there too.
+	b.client().do("SELECT GET_LOCK('migrate', 0)")
+	replica := b.client()
+	replica.start("SELECT GET_LOCK('migrate', 60)")
+	if p := b.until("the holder", replica, func(p *event.Picture) bool { return len(p.Blockers) > 0 }); p.Session.Wait.Object != "migrate" || p.Session.Wait.Kind != "named" {
+		t.Errorf("it waits for %+v", p.Session.Wait)
+	}
+	b.quiet()
 }
 
 // TestCopying: an ALTER TABLE that copies the table shows how far it is.

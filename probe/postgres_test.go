@@ -145,7 +145,7 @@ func TestAdvisory(t *testing.T) {
 // ours: the server sees no deadlock there, and neither ever ends.
 func TestConcurrently(t *testing.T) {
 	b := newBench(t, kitPQ)
-	b.do("CREATE TABLE t (n int)", "INSERT INTO t SELECT generate_series(1, 1000)")
+	b.do("CREATE TABLE t (n int)", "CREATE TABLE u (n int)", "INSERT INTO t SELECT generate_series(1, 1000)")
 	b.client().do("SELECT pg_advisory_lock(42)")
 	replica := b.client()
 	replica.start("SELECT pg_advisory_lock(42)")
@@ -159,6 +159,16 @@ func TestConcurrently(t *testing.T) {
 	if p.Session.Wait.Kind != "virtualxid" || !slices.Contains(ids(p.Blockers), replica.id) || p.Held[0].Stops != stopsSchema {
 		t.Errorf("the builder's picture is %+v", p)
 	}
+
+	// Where the builder holds the lock itself, both are told.
+	locked := b.client().do("SELECT pg_advisory_lock(43)")
+	second := b.client().do("SET deadlock_timeout = '60s'")
+	locked.do("SET deadlock_timeout = '60s'")
+	second.start("SELECT pg_advisory_lock(43)")
+	b.until("the second replica waits", second, func(p *event.Picture) bool { return p.Session.Wait != nil })
+	locked.start("CREATE INDEX CONCURRENTLY j ON u (n)")
+	b.until("the builder's cycle", locked, func(p *event.Picture) bool { return p.Cycle })
+	b.until("the replica's cycle", second, func(p *event.Picture) bool { return p.Cycle })
 
 	// Behind somebody else's transaction it waits too, and that is no cycle.
 	other := newBench(t, kitPQ)

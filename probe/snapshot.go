@@ -199,12 +199,21 @@ func (s *snapshot) migrates(h *session) bool {
 func (w *wait) migratorLock() bool { return w.Kind == "advisory" || w.Kind == "named" }
 
 // cycle reports whether the session waits for the transaction of a session that
-// waits for an advisory lock of ours. CREATE INDEX CONCURRENTLY does, and neither
-// ever ends: where the lock is held by another of our sessions, the server does
-// not see a deadlock.
+// waits for an advisory lock of ours, or is itself the one that waits for the
+// lock. CREATE INDEX CONCURRENTLY does, and neither ever ends: where the lock is
+// held by another session than the one that builds, the server does not see a
+// deadlock.
 func (s *snapshot) cycle(id int64) bool {
 	w := s.waits[id]
-	if w == nil || w.Kind != "virtualxid" {
+	switch {
+	case w == nil:
+		return false
+	case w.Kind == "advisory":
+		return slices.ContainsFunc(w.by, func(holder int64) bool {
+			h := s.waits[holder]
+			return h != nil && h.Kind == "virtualxid" && slices.Contains(h.by, id)
+		})
+	case w.Kind != "virtualxid":
 		return false
 	}
 	return slices.ContainsFunc(w.by, func(by int64) bool {

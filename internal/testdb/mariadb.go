@@ -23,9 +23,18 @@ func MariaDB(t testing.TB) string {
 
 // MariaDBServer is MariaDB on a server that the test has to itself, for tests
 // of what is not of one database. It takes a second or two to start.
-func MariaDBServer(t testing.TB) string {
+func MariaDBServer(t testing.TB) string { return MariaDBServerWith(t) }
+
+// MariaDBServerWith is MariaDBServer on a server with more options, such as
+// "--performance-schema=ON".
+func MariaDBServerWith(t testing.TB, options ...string) string {
 	t.Helper()
-	s, err := StartMariaDB()
+	s, err := start(func() (kind, error) {
+		k, err := mariaDBKind()
+		serve := k.serve
+		k.serve = func(dir string, port int) []string { return append(serve(dir, port), options...) }
+		return k, err
+	})
 	started(t, err, EnvMariaDB)
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
