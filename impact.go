@@ -19,6 +19,7 @@ const aftermath = 30 * time.Second
 // it costs one atomic load.
 type impact struct {
 	w          *Witness
+	elsewhere  bool         // the run is another process's
 	connectors []*connector // of the database
 	before     metrics.Distribution
 
@@ -26,48 +27,75 @@ type impact struct {
 	during  *metrics.Recorder
 	after   *metrics.Recorder
 	slowest atomic.Int64 // duration during the run
-	timer   *time.Timer
+	timer   *time.Timer  // of the aftermath; nil before
 
 	mu   sync.Mutex
 	ev   event.Impact
-	told bool
+	over bool // it has been told, if there was anything to tell
 }
 
 // impactOf follows the runs of a connector's tools.
 func (c *connector) impactOf(r *event.Run) {
 	if r.Finished {
-		c.impactEnds(r)
+		if i := c.impact.Load(); i != nil && !i.elsewhere {
+			i.ends(r.Duration)
+		}
 		return
 	}
 	c.impactOver() // another run, before the aftermath of the last was over
-	w := c.w
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	i := &impact{w: w, during: metrics.NewRecorder(), after: metrics.NewRecorder(),
-		ev: event.Impact{Trace: r.Trace, Database: r.Database, Tool: r.Tool, Start: r.Start}}
-	i.running.Store(true)
-	var sets []*metrics.Connector
-	for other := range w.connectors {
-		if other.db == c.db {
-			i.connectors = append(i.connectors, other)
-			sets = append(sets, other.metrics)
-		}
-	}
-	steady := metrics.Latency(metrics.Steady, sets...)
-	i.before = steady.Sub(w.steady[c.db])
-	for _, other := range i.connectors {
-		other.impact.Store(i)
-	}
+	c.w.ran.add(r.RunID)
+	c.w.impactBegins(event.Impact{Trace: r.Trace, Database: r.Database, Tool: r.Tool, Start: r.Start})
 }
 
-func (c *connector) impactEnds(r *event.Run) {
-	i := c.impact.Load()
-	if i == nil || !i.running.CompareAndSwap(true, false) {
-		return
+// impactBegins measures from now on what a run does to the connectors of its
+// database.
+func (w *Witness) impactBegins(ev event.Impact) *impact {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := &impact{w: w, during: metrics.NewRecorder(), after: metrics.NewRecorder(), ev: ev, elsewhere: ev.Evidence != ""}
+	i.running.Store(true)
+	i.connectors = w.of(ev.Database)
+	i.before = w.sinceImpact(ev.Database)
+	for _, c := range i.connectors {
+		c.impact.Store(i)
 	}
+	return i
+}
+
+// of are the connectors of a database. w.mu is held.
+func (w *Witness) of(db event.Database) (list []*connector) {
+	for c := range w.connectors {
+		if c.db == db {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// steadyOf is how long the statements of a database have taken while nothing was
+// seen to migrate. w.mu is held.
+func (w *Witness) steadyOf(db event.Database) metrics.Distribution {
+	var sets []*metrics.Connector
+	for _, c := range w.of(db) {
+		sets = append(sets, c.metrics)
+	}
+	return metrics.Latency(metrics.Steady, sets...)
+}
+
+// sinceImpact is steadyOf since the last impact, or the start. w.mu is held.
+func (w *Witness) sinceImpact(db event.Database) metrics.Distribution {
+	return w.steadyOf(db).Sub(w.steady[db])
+}
+
+// ends begins the aftermath.
+func (i *impact) ends(duration time.Duration) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.ev.Duration = r.Duration
+	if i.over || i.timer != nil {
+		return
+	}
+	i.running.Store(false)
+	i.ev.Duration = duration
 	i.timer = time.AfterFunc(aftermath, i.tell)
 }
 
@@ -91,18 +119,35 @@ func (i *impact) statement(c *conn, t *text, took int64, err error) {
 	}
 }
 
-// looked notes the longest queue.
+// looked notes the longest queue, and whom the run waited for meanwhile.
 func (i *impact) looked(k *event.Look) {
 	if k.Picture == nil || k.RunID == "" {
 		return
 	}
-	queue := k.Picture.Queue - k.Picture.QueueMigrator
+	i.pictured(k.Picture, &event.BodyStatement{Operation: k.Operation, Fingerprint: k.Fingerprint, Text: k.Text, Start: k.Start, Duration: k.Age, RowsAffected: -1})
+}
+
+func (i *impact) pictured(p *event.Picture, of *event.BodyStatement) {
+	queue := p.Queue - p.QueueMigrator
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if queue > i.ev.Queue {
-		i.ev.Queue = queue
-		i.ev.Worst = &event.BodyStatement{Operation: k.Operation, Fingerprint: k.Fingerprint, Text: k.Text, Start: k.Start, Duration: k.Age, RowsAffected: -1}
+		i.ev.Queue, i.ev.Worst, i.ev.Blocker = queue, of, nil
 	}
+	if i.ev.Blocker == nil && queue == i.ev.Queue {
+		i.ev.Blocker = root(p)
+	}
+}
+
+// root is the first of the sessions that a picture's own waits for which waits
+// for nobody; nil for none.
+func root(p *event.Picture) *event.Session {
+	for n := range p.Blockers {
+		if b := p.Blockers[n]; b.Wait == nil {
+			return &b
+		}
+	}
+	return nil
 }
 
 // tell ends the impact, and tells of it if the application did anything during
@@ -111,24 +156,25 @@ func (i *impact) tell() {
 	w := i.w
 	defer w.contain("impact")
 	w.mu.Lock()
-	var sets []*metrics.Connector
 	for _, c := range i.connectors {
 		c.impact.CompareAndSwap(i, nil)
-		sets = append(sets, c.metrics)
 	}
-	w.steady[i.ev.Database] = metrics.Latency(metrics.Steady, sets...)
+	w.steady[i.ev.Database] = w.steadyOf(i.ev.Database)
 	w.mu.Unlock()
 
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.over {
+		return
+	}
+	i.over = true
 	if i.timer != nil {
 		i.timer.Stop()
 	}
 	during := i.during.Read()
-	if i.told || during.Count+during.Failed == 0 {
+	if during.Count+during.Failed == 0 {
 		return
 	}
-	i.told = true
 	i.ev.Before, i.ev.During, i.ev.After = latency(i.before), latency(during), latency(i.after.Read())
 	w.each(func(s event.Sink) { s.Impact(&i.ev) })
 }

@@ -146,7 +146,7 @@ func (c *conn) prepareFailed(query string, err error) {
 }
 
 func (c *conn) phase() metrics.Phase {
-	if c.connector.tracker.Active() {
+	if i := c.connector.impact.Load(); c.connector.tracker.Active() || i != nil && i.running.Load() {
 		return metrics.Migrating
 	}
 	return metrics.Steady
@@ -177,7 +177,7 @@ func (c *conn) rowsClosed(r *rows) {
 	case r.watch != nil:
 		c.watchRowsClosed(r)
 	case r.err != nil:
-		c.failed(r.ctx, r.text, metrics.Steady, r.start, r.took, r.err)
+		c.failed(r.ctx, r.text, c.phase(), r.start, r.took, r.err)
 	case open >= r.text.slow && r.took < r.text.slow:
 		c.heldOpen(r, open)
 	}

@@ -2,6 +2,7 @@ package sqlwitness
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ type view interface {
 	Look(ctx context.Context, sessions []probe.Asked) (map[int64]*event.Picture, error)
 	Baseline(ctx context.Context) (probe.Baseline, error)
 	Usage(ctx context.Context) (probe.Usage, error)
+	Elsewhere(ctx context.Context, locks []probe.MigrationLock, read func(context.Context, *sql.Conn) error) (probe.Signs, error)
 	Residue(ctx context.Context, before probe.Baseline, sessions []int64, ended time.Time) ([]event.Finding, error)
 	Close() error
 }
@@ -61,6 +63,7 @@ func (w *Witness) newObserver(c *connector) *observer {
 		Now:      time.Now,
 		Redact:   func(sql string) string { return sqltext.Analyze(sql, c.dialect).Redacted },
 		Migrates: func(sql string) bool { return migrator.OnVersionTable(sqltext.Analyze(sql, c.dialect)) },
+		DDL:      func(sql string) bool { return changesTables(sql, c.dialect) },
 		Trouble:  w.trouble,
 	})
 	if !p.Supported() {

@@ -98,6 +98,7 @@ func (w *watcher) run() {
 			// one more look; one that took off after it wakes the watcher itself.
 			w.on.Store(false)
 			if len(w.flights()) == 0 || !w.on.CompareAndSwap(false, true) {
+				w.w.lookAway()
 				return
 			}
 			quiet = 0
@@ -148,6 +149,7 @@ func (w *watcher) round() (some bool) {
 			}
 		}
 	}
+	w.w.lookAround(now)
 	return len(flights) > 0
 }
 

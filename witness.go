@@ -49,6 +49,8 @@ type Witness struct {
 	made       map[event.Database][]string             // tables of DDL outside migrations
 	dropped    map[alert.Drop]uint64                   // messages that the metrics have
 	steady     map[event.Database]metrics.Distribution // at the end of the last impact
+	lookouts   map[event.Database]*lookout
+	ran        recentRuns
 }
 
 // New makes a witness. The zero Config is useful. A value that does not hold is
@@ -59,7 +61,8 @@ func New(cfg Config) (*Witness, error) {
 		return nil, err
 	}
 	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{},
-		made: map[event.Database][]string{}, dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{}}
+		made: map[event.Database][]string{}, dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{},
+		lookouts: map[event.Database]*lookout{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
@@ -321,6 +324,9 @@ func (c *connector) ended() {
 	c.w.mu.Lock()
 	c.collectAudit()
 	delete(c.w.connectors, c)
+	if len(c.w.of(c.db)) == 0 {
+		delete(c.w.lookouts, c.db)
+	}
 	c.w.mu.Unlock()
 }
 

@@ -23,6 +23,7 @@ type Past struct {
 	Version   *string // nil where the version never reached the driver
 	Direction event.Direction
 	Outcome   event.Outcome
+	Started   time.Time // by the migrating process's clock; zero where it is not recorded
 	Duration  time.Duration
 
 	// Statements is equal for migrations that ran the same statements, but for
@@ -85,8 +86,10 @@ func pastOf(at, leaf, body string) (Past, bool) {
 	if err != nil {
 		return Past{}, false
 	}
+	started, _ := time.Parse(time.RFC3339Nano, l.Started)
 	return Past{
 		At:       recorded,
+		Started:  started,
 		Database: event.Database{System: l.DB.System, Name: l.DB.Name},
 		Run:      l.Run, Migration: l.Migration,
 		Tool: l.Tool, Version: l.Version, Direction: event.Direction(l.Direction), Outcome: event.Outcome(l.Outcome),

@@ -304,7 +304,13 @@ func (s *Store) actorOf(ctx context.Context, c queryer, entry string) map[string
 	if err != nil || len(rows) != 1 {
 		return nil
 	}
-	text, err := hex.DecodeString(rows[0])
+	return fieldsOf(rows[0])
+}
+
+// fieldsOf reads a section of fields in hexadecimal; none where it is not of this
+// form.
+func fieldsOf(section string) map[string]string {
+	text, err := hex.DecodeString(section)
 	if err != nil {
 		return nil
 	}

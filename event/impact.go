@@ -4,14 +4,18 @@ import "time"
 
 // Impact is what a run has done to the application's own statements on the same
 // database: those of this process that are not of the run. It is sent once for a
-// run during which there were any, some time after its end.
+// run during which there were any, some time after its end. The run may be another
+// process's: then it is known from the server, by what Evidence says.
 type Impact struct {
-	Trace    // of the run
+	Trace    // of the run; without a RunID where another process runs and the audit trail does not tell
 	Database Database
-	Tool     string
+	Tool     string // "" where another process runs and nothing tells
 
-	Start    time.Time     // of the run
-	Duration time.Duration // of the run
+	// Evidence is how a run of another process is known; "" for one of this process.
+	Evidence Evidence
+
+	Start    time.Time     // of the run; of another process's, when it was first seen if the trail does not tell
+	Duration time.Duration // of the run; of another process's, until it was not seen any more
 
 	Before Latency // since the start of the process, or since the impact before
 	During Latency
@@ -24,7 +28,27 @@ type Impact struct {
 	// Queue how many. It is nil where no queue was seen.
 	Worst *BodyStatement
 	Queue int
+	// Blocker is whom the run itself waited for at that moment, or when no queue
+	// was seen at any: a root blocker, which waits for nobody. Nil for none.
+	Blocker *Session
 }
+
+// Evidence is how a run of another process is known.
+type Evidence string
+
+const (
+	// ByTrail: the audit trail had a migration that had begun and not ended, and its
+	// session was there.
+	ByTrail Evidence = "trail"
+	// ByLock: a session held an advisory or named lock of a known tool.
+	ByLock Evidence = "lock"
+	// ByStatement: a session ran DDL on a table, or waited to.
+	ByStatement Evidence = "statement"
+	// Afterwards: nothing was seen while it ran, the audit trail told of it after its
+	// end. During is then all that ran between two looks, a few seconds at most,
+	// and those statements have been counted as steady in the metrics.
+	Afterwards Evidence = "afterwards"
+)
 
 // Latency sums up the durations of statements. Quantiles are estimates, as good
 // as the buckets of the operation histogram.

@@ -23,6 +23,11 @@ func (l *Log) Impact(i *event.Impact) {
 		return
 	}
 	e.Str("tool", clip(i.Tool, maxName))
+	if i.Evidence == "" {
+		null(e, "elsewhere")
+	} else {
+		e.Str("elsewhere", string(i.Evidence))
+	}
 	ms(e, "duration_ms", i.Duration)
 	for _, part := range [...]struct {
 		key string
@@ -41,6 +46,11 @@ func (l *Log) Impact(i *event.Impact) {
 	bodyKey(e, "slowest", i.Slowest)
 	bodyKey(e, "worst", i.Worst)
 	e.Int("queue", i.Queue)
+	if i.Blocker == nil {
+		null(e, "blocker")
+	} else {
+		e.Dict("blocker", sessionKeys(e.CreateDict(), i.Blocker))
+	}
 	e.Send()
 }
 

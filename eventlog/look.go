@@ -110,11 +110,7 @@ func pictureKeys(e *zerolog.Event, db event.Database, p *event.Picture) {
 	if len(p.Blockers) > 0 {
 		list := e.CreateArray()
 		for _, s := range p.Blockers[:min(len(p.Blockers), maxSessions)] {
-			d := e.CreateDict().Int64("pid", s.PID).Str("user", clip(s.User, maxName)).Str("application", clip(s.App, maxName)).
-				Str("state", clip(s.State, maxName)).Int("depth", s.Depth).Bool("root", len(s.BlockedBy) == 0).Str("query", clip(s.Query, maxText))
-			ms(d, "transaction_ms", s.TxAge)
-			ms(d, "state_ms", s.StateAge)
-			list.Dict(d)
+			list.Dict(sessionKeys(e.CreateDict(), &s))
 		}
 		e.Array("blocked_by", list)
 	}
@@ -169,6 +165,15 @@ func stopping(held []event.HeldLock) *event.HeldLock {
 		return nil
 	}
 	return &held[i]
+}
+
+// sessionKeys are what is known of a session of the server.
+func sessionKeys(d *zerolog.Event, s *event.Session) *zerolog.Event {
+	d.Int64("pid", s.PID).Str("user", clip(s.User, maxName)).Str("application", clip(s.App, maxName)).
+		Str("state", clip(s.State, maxName)).Int("depth", s.Depth).Bool("root", len(s.BlockedBy) == 0).Str("query", clip(s.Query, maxText))
+	ms(d, "transaction_ms", s.TxAge)
+	ms(d, "state_ms", s.StateAge)
+	return d
 }
 
 // maxSessions bounds the sessions in a line.

@@ -226,7 +226,7 @@ func samples(l *Log) {
 		After:   event.Latency{Count: 3000, P50: 2 * time.Millisecond, P99: 20 * time.Millisecond},
 		Slowest: &event.BodyStatement{Operation: "SELECT", Fingerprint: "0badcafe0badcafe", Text: "SELECT * FROM customers WHERE id = ?", Duration: 4 * time.Second},
 		Worst:   &event.BodyStatement{Operation: "ALTER TABLE", Fingerprint: "00c0ffee00c0ffee", Text: "ALTER TABLE customers ADD note text", Duration: 7 * time.Second},
-		Queue:   12})
+		Queue:   12, Evidence: event.ByTrail, Blocker: &event.Session{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, Query: "SELECT ?"}})
 	l.Impact(&event.Impact{})
 	l.ColdStart(&event.ColdStart{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Total: 10 * time.Second, Connect: 20 * time.Millisecond,
 		Lock: 2 * time.Second, Check: 100 * time.Millisecond, Apply: 6 * time.Second})

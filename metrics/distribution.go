@@ -13,13 +13,16 @@ type Distribution struct {
 	Failed uint64 // calls that it answered with an error
 }
 
-// Sub is what has been added since an earlier reading of the same histogram.
+// Sub is what has been added since an earlier reading of the same histograms.
+// Those of a connector that has gone meanwhile are in the earlier one alone: what
+// is less than it was has had nothing added.
 func (d Distribution) Sub(earlier Distribution) Distribution {
+	d.Count = 0
 	for i := range d.counts {
-		d.counts[i] -= earlier.counts[i]
+		d.counts[i] -= min(d.counts[i], earlier.counts[i])
+		d.Count += d.counts[i]
 	}
-	d.Count -= earlier.Count
-	d.Failed -= earlier.Failed
+	d.Failed -= min(d.Failed, earlier.Failed)
 	return d
 }
 

@@ -29,6 +29,9 @@ type Deps struct {
 	// Migrates reports whether a query of another session is one that migration
 	// tools send: one on a version table. Nil knows of none.
 	Migrates func(sql string) bool
+	// DDL reports whether a query of another session changes what tables there are
+	// or how they look. Nil: no session is known to migrate by what it runs.
+	DDL func(sql string) bool
 	// Trouble is told, once, why the probe sees nothing, and that it is over.
 	// Nil is told nothing.
 	Trouble func(event.Trouble)
@@ -69,6 +72,7 @@ type system interface {
 	look(ctx context.Context, c *sql.Conn, asked []Asked) (*snapshot, error)
 	leftovers(ctx context.Context, c *sql.Conn) ([]leftover, error)
 	remains(ctx context.Context, c *sql.Conn, ids []int64) ([]remain, error)
+	elsewhere(ctx context.Context, c *sql.Conn, locks []MigrationLock, ddl func(sql string) bool) (Signs, error)
 }
 
 // Open returns the probe of a database, nil where the system has no view to see

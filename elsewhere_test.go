@@ -1,0 +1,175 @@
+package sqlwitness
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/metrics"
+	"github.com/sqlwitness/sqlwitness/probe"
+	"github.com/sqlwitness/sqlwitness/sqltext"
+)
+
+// signView is a server that shows signs of migrations by others.
+type signView struct {
+	fakeView
+	mu    sync.Mutex
+	signs []probe.Migrator
+	asked int
+}
+
+func (v *signView) Elsewhere(context.Context, []probe.MigrationLock, func(context.Context, *sql.Conn) error) (probe.Signs, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked++
+	return probe.Signs{At: time.Now(), Migrators: v.signs}, nil
+}
+
+func (v *signView) show(m ...probe.Migrator) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.signs = m
+}
+
+func (v *signView) takeAsked() (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n, v.asked = v.asked, 0
+	return n
+}
+
+// sends sends a text ten times a second for so many seconds.
+func (k *watched) sends(seconds int, text string) {
+	for range seconds * 10 {
+		_, _ = k.db.Exec(text)
+		time.Sleep(100 * time.Millisecond)
+	}
+	synctest.Wait()
+}
+
+// TestLookout: the server is asked every two seconds while an application's
+// statements flow, not when they do not, and not for a tool's.
+func TestLookout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &signView{}
+		k := newWatched(t, v)
+		k.sends(20, "SELECT pg_try_advisory_lock(4097083626)") // a job that waits for its turn
+		if n := v.takeAsked(); n != 0 {
+			t.Errorf("asked %d times for a migration tool alone", n)
+		}
+		k.sends(20, "UPDATE orders SET paid = true")
+		if n := v.takeAsked(); n < 7 || n > 10 {
+			t.Errorf("asked %d times in 20 s", n)
+		}
+		time.Sleep(3 * time.Second) // the watcher's patience
+		synctest.Wait()
+		v.takeAsked()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := v.takeAsked(); n != 0 {
+			t.Errorf("asked %d times while nothing was in flight", n)
+		}
+		if k.w.watcher.on.Load() {
+			t.Error("the watcher is on")
+		}
+	})
+}
+
+// TestPhaseElsewhere: while another process is seen to migrate, statements are of
+// phase migration, and its end is told with what it did to them.
+func TestPhaseElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, seen := &signView{}, &effects{}
+		k := newWatched(t, v)
+		k.w.sinks = append(k.w.sinks, seen)
+		const update = "UPDATE orders SET paid = true"
+		k.sends(10, update)
+		v.show(probe.Migrator{PID: 7})
+		k.sends(10, update)
+		v.show(probe.Migrator{PID: 8, Tool: "goose"}) // more is known
+		k.sends(10, update)
+		time.Sleep(time.Minute) // nobody asks meanwhile
+		v.show()
+		k.sends(10, update)
+		k.sends(40, update)
+
+		if len(seen.impacts) != 1 {
+			t.Fatalf("%d impacts: %+v", len(seen.impacts), seen.impacts)
+		}
+		i := seen.impacts[0]
+		if i.Evidence != event.ByStatement || i.Tool != "goose" || i.RunID != "" {
+			t.Errorf("%+v", i)
+		}
+		if i.Before.Count < 100 || i.Before.Count > 130 || i.During.Count < 170 || i.During.Count > 200 || i.After.Count < 250 {
+			t.Errorf("before %d, during %d, after %d", i.Before.Count, i.During.Count, i.After.Count)
+		}
+		var b strings.Builder
+		k.w.WritePrometheus(&b)
+		if !strings.Contains(b.String(), `phase="migration"} 1`) && !strings.Contains(b.String(), `phase="migration"} 2`) {
+			t.Error("no statement is of phase migration")
+		}
+	})
+}
+
+// TestMissed: what the trail tells of a run that is over is told with what ran
+// between two looks; what is known already, or this process's own, is not.
+func TestMissed(t *testing.T) {
+	seen := &effects{}
+	w := newWitness(t, Config{Sinks: []event.Sink{seen}})
+	l := &lookout{w: w, known: map[string]bool{"known": true}}
+	rec := metrics.NewRecorder()
+	for range 9 {
+		rec.Observe(1, int64(time.Second), false)
+	}
+	start := time.Now()
+	over := func(run, migration string, at, took time.Duration) audit.Underway {
+		return audit.Underway{Run: run, Migration: migration, Tool: "goose", Ended: true, Started: start.Add(at), Duration: took}
+	}
+	trail := []audit.Underway{
+		over("a", "2", 200*time.Millisecond, 300*time.Millisecond), over("a", "1", 0, 100*time.Millisecond),
+		over("b", "known", 0, time.Hour), {Run: "c", Migration: "open", Started: start}, over("d", "seen", 0, time.Second),
+	}
+	i := &impact{}
+	i.ev.RunID = "d"
+	l.saw.Store(i)
+	l.missed(trail, metrics.Distribution{}, rec.Read())
+	if len(seen.impacts) != 1 {
+		t.Fatalf("%+v", seen.impacts)
+	}
+	if i := seen.impacts[0]; i.RunID != "a" || i.Evidence != event.Afterwards || !i.Start.Equal(start) || i.Duration != 500*time.Millisecond || i.During.Count != 9 || i.Tool != "goose" {
+		t.Errorf("%+v", i)
+	}
+	l.missed(trail, metrics.Distribution{}, metrics.Distribution{}) // the application did nothing
+	l.known = nil
+	l.missed(trail, metrics.Distribution{}, rec.Read()) // it was all there before the first look
+	if len(seen.impacts) != 1 {
+		t.Errorf("%+v", seen.impacts[1:])
+	}
+}
+
+func TestChangesTables(t *testing.T) {
+	for text, want := range map[string]bool{
+		"ALTER TABLE orders ADD note text":                       true,
+		"/* job */ create index concurrently i on orders (note)": true,
+		"BEGIN; DROP TABLE orders":                               true,
+		"CREATE TEMPORARY TABLE mine (id int)":                   false,
+		"create temp table mine as select 1":                     false,
+		"TRUNCATE orders":                                        false,
+		"REFRESH MATERIALIZED VIEW sums":                         false,
+		"VACUUM FULL orders":                                     false,
+		"SELECT 'ALTER TABLE orders'":                            false,
+		"UPDATE orders SET note = 'x'":                           false,
+		"<insufficient privilege>":                               false,
+		"":                                                       false,
+	} {
+		if got := changesTables(text, sqltext.PostgreSQL); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
