@@ -46,6 +46,11 @@ func TestRun(t *testing.T) {
 	d.Lock(&event.Lock{Trace: event.Trace{RunID: "r"}, Stage: event.LockReleased, Kind: "advisory", Key: "7", Hold: time.Minute})
 	d.Impact(&event.Impact{Trace: event.Trace{RunID: "r"}, During: event.Latency{Count: 3, P99: time.Second}})
 	d.ColdStart(&event.ColdStart{Trace: event.Trace{RunID: "r"}, Total: time.Minute})
+	size := int64(7)
+	d.Resources(&event.Resources{Trace: event.Trace{RunID: "r"}, SizeAfter: &size, ReplicationLag: new(2 * time.Second), Missing: []event.Missing{{What: "a", Fix: "b"}}})
+	size = 8 // the event is its sender's
+	d.Trend(&event.Trend{Trace: event.Trace{RunID: "r"}, EarlierRuns: 3, Slower: []event.Slower{
+		{MigrationID: "r.1", Version: "1", Duration: 8 * time.Second, Median: 2 * time.Second, Earlier: 5}, {MigrationID: "r.2", Duration: 3 * time.Second, Median: time.Second}}})
 
 	got, ok := d.detail("r")
 	if !ok {
@@ -62,6 +67,12 @@ func TestRun(t *testing.T) {
 	}
 	if got.Impact.During.P99 != 1000 || got.ColdStart.Total != 60_000 {
 		t.Errorf("impact %+v, cold start %+v", got.Impact, got.ColdStart)
+	}
+	if u := got.Resources; *u.SizeAfter != 7 || *u.Lag != 2000 || u.WAL != nil || u.HitRate != nil || len(u.Missing) != 1 {
+		t.Errorf("resources %+v", u)
+	}
+	if c := got.Trend; c.EarlierRuns != 3 || len(c.Slower) != 2 || c.Slower[0].Median != 2000 || got.Run.Slower != 4 {
+		t.Errorf("trend %+v, slower %v", c, got.Run.Slower)
 	}
 	if _, ok := d.detail("another"); ok {
 		t.Error("a run that never was is there")

@@ -32,9 +32,18 @@ type run struct {
 	First        *string `json:"first"` // version of its first migration, and of its last
 	Last         *string `json:"last"`
 	Migrations   int     `json:"migrations"` // that have begun
+	Slower       float64 `json:"slower"`     // how many times longer than before the worst of its migrations took; 0 if none was much slower
 	locks        []lock
-	impact       *impact
-	coldStart    *coldStart
+	effects      effects
+}
+
+// effects are what became known of a run after its end. Each is nil until then,
+// and for good where it cannot be known.
+type effects struct {
+	Impact    *impact    `json:"impact"`
+	ColdStart *coldStart `json:"cold_start"`
+	Resources *resources `json:"resources"`
+	Trend     *trend     `json:"trend"`
 }
 
 // impact is what a run did to the application's own statements.
@@ -258,9 +267,7 @@ func pictureOf(p *event.Picture) *picture {
 		g := progress(*p.Progress)
 		out.Progress = &g
 	}
-	for _, m := range first(p.Missing, maxSessions) {
-		out.Missing = append(out.Missing, missing(m))
-	}
+	out.Missing = missingOf(p.Missing)
 	return out
 }
 

@@ -110,12 +110,12 @@ func (d *Dashboard) Impact(i *event.Impact) {
 		if r == nil {
 			return
 		}
-		r.impact = &impact{Before: quantilesOf(i.Before), During: quantilesOf(i.During), After: quantilesOf(i.After), Queue: i.Queue}
+		r.effects.Impact = &impact{Before: quantilesOf(i.Before), During: quantilesOf(i.During), After: quantilesOf(i.After), Queue: i.Queue}
 		if s := i.Slowest; s != nil {
-			r.impact.Slowest, r.impact.SlowMS = cut(s.Text, 500), ms(s.Duration)
+			r.effects.Impact.Slowest, r.effects.Impact.SlowMS = cut(s.Text, 500), ms(s.Duration)
 		}
 		if s := i.Worst; s != nil {
-			r.impact.Worst = cut(s.Text, 500)
+			r.effects.Impact.Worst = cut(s.Text, 500)
 		}
 	})
 }
@@ -124,7 +124,28 @@ func (d *Dashboard) Impact(i *event.Impact) {
 func (d *Dashboard) ColdStart(c *event.ColdStart) {
 	d.change(func(seq uint64) {
 		if r := d.runs.change(c.RunID, seq); r != nil {
-			r.coldStart = &coldStart{Total: ms(c.Total), Connect: ms(c.Connect), Lock: ms(c.Lock), Check: ms(c.Check), Apply: ms(c.Apply)}
+			r.effects.ColdStart = &coldStart{Total: ms(c.Total), Connect: ms(c.Connect), Lock: ms(c.Lock), Check: ms(c.Check), Apply: ms(c.Apply)}
+		}
+	})
+}
+
+// Resources keeps what the server used up while a run migrated.
+func (d *Dashboard) Resources(u *event.Resources) {
+	d.change(func(seq uint64) {
+		if r := d.runs.change(u.RunID, seq); r != nil {
+			r.effects.Resources = resourcesOf(u)
+		}
+	})
+}
+
+// Trend keeps how a run compares with earlier ones.
+func (d *Dashboard) Trend(t *event.Trend) {
+	d.change(func(seq uint64) {
+		if r := d.runs.change(t.RunID, seq); r != nil {
+			r.effects.Trend = trendOf(t)
+			for _, s := range r.effects.Trend.Slower {
+				r.Slower = max(r.Slower, s.times())
+			}
 		}
 	})
 }

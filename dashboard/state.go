@@ -60,8 +60,7 @@ type runDetail struct {
 	Run        run         `json:"run"`
 	Locks      []lock      `json:"locks"`
 	Migrations []migration `json:"migrations"`
-	Impact     *impact     `json:"impact"`
-	ColdStart  *coldStart  `json:"cold_start"`
+	effects
 }
 
 // detail is what is known of a run, false if there is none of that id.
@@ -72,7 +71,7 @@ func (d *Dashboard) detail(id string) (runDetail, bool) {
 	if r == nil {
 		return runDetail{}, false
 	}
-	out := runDetail{Run: *r, Locks: append([]lock{}, r.locks...), Migrations: []migration{}, Impact: r.impact, ColdStart: r.coldStart}
+	out := runDetail{Run: *r, Locks: append([]lock{}, r.locks...), Migrations: []migration{}, effects: r.effects}
 	for _, s := range d.migrations.slots {
 		if s.value.Run == id {
 			out.Migrations = append(out.Migrations, s.value)

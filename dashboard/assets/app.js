@@ -5,6 +5,7 @@ import { merge, model } from "./model.js";
 import { Denied, hadToken, listen, setToken } from "./server.js";
 import { announce } from "./announce.js";
 import { drawTiles } from "./tiles.js";
+import { drawCause, tickCause } from "./cause.js";
 import { drawNow, tickNow } from "./now.js";
 import { drawLatency } from "./latency.js";
 import { drawRuns, listenRuns } from "./runs.js";
@@ -20,6 +21,7 @@ function heard(message) {
   say("live", "live");
   for (const el of document.querySelectorAll("[data-needs]")) el.hidden = !model.has[el.dataset.needs];
   announce(changed);
+  if (changed.running || changed.alerts || changed.latency) drawCause();
   if (changed.running || changed.runs) drawNow();
   if (changed.latency || changed.runs) drawLatency();
   if (changed.runs) drawRuns();
@@ -80,6 +82,6 @@ $("login").addEventListener("submit", (e) => {
 listenRuns();
 listenAudit();
 drawAudit();
-setInterval(() => { if (model.heard && !document.hidden) { tickNow(); tickTimeline(); drawTiles(); } }, 1000);
+setInterval(() => { if (model.heard && !document.hidden) { tickCause(); tickNow(); tickTimeline(); drawTiles(); } }, 1000);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawLatency(true); drawTimeline(); });
 connect();

@@ -23,6 +23,14 @@ export function tick(ms) {
 // roughly is a duration that is guessed.
 export const roughly = (ms) => duration(ms < 1000 ? 1000 : ms < 60_000 ? Math.round(ms / 1000) * 1000 : Math.round(ms / 60_000) * 60_000).replace(/\.0+ s| 00 s/, (s) => (s === " 00 s" ? "" : " s"));
 
+// bytes are in binary units, as databases count them.
+export function bytes(n) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let i = 0;
+  for (n = Math.abs(n); n >= 1023.5 && i < units.length - 1; i++) n /= 1024;
+  return `${i === 0 || n >= 99.95 ? Math.round(n) : n.toFixed(1)} ${units[i]}`;
+}
+
 export const count = (n) => n.toLocaleString("en");
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

@@ -55,5 +55,5 @@ function row(r, longest) {
     h("td", { class: "num wide" }, r.migrations ? count(r.migrations) : "", r.failures > 0 && h("span", { class: "bad" }, ` · ${count(r.failures)} failed`)),
     h("td", { class: "num wide" }, r.lock_wait_ms ? duration(r.lock_wait_ms) : ""),
     h("td", { class: "length" }, h("span", { class: "meter", "aria-hidden": "true" },
-      h("i", { class: "wait", style: { width: `${(100 * wait) / longest}%` } }), h("i", { class: kinds[r.outcome], style: { width: `${(100 * Math.max(length(r) - wait, 0)) / longest}%` } })), h("span", {}, duration(length(r)))));
+      h("i", { class: "wait", style: { width: `${(100 * wait) / longest}%` } }), h("i", { class: kinds[r.outcome], style: { width: `${(100 * Math.max(length(r) - wait, 0)) / longest}%` } })), h("span", {}, r.slower > 0 && h("span", { class: "warn", title: "the worst of its migrations, compared with earlier ones of the same" }, `×${r.slower.toFixed(1)} `), duration(length(r)))));
 }

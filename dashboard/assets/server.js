@@ -17,15 +17,25 @@ async function ask(path, options = {}) {
 
 export const json = async (path, options) => (await ask(path, options)).json();
 
+// The server sends something every 15 s. A connection that is silent for longer
+// is dead, though nobody has closed it: a machine that slept, a network that changed.
+const silence = 40_000;
+
 // listen hands over every message of the stream, until it ends.
 export async function listen(path, heard) {
-  const r = await ask(path);
-  const reader = r.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let rest = ""; ;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const parts = (rest + value).split("\n\n");
-    rest = parts.pop();
-    for (const p of parts) if (p.startsWith("data: ")) heard(JSON.parse(p.slice(6)));
-  }
+  const dead = new AbortController();
+  let timer = setTimeout(() => dead.abort(), silence);
+  try {
+    const r = await ask(path, { signal: dead.signal });
+    const reader = r.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => dead.abort(), silence);
+      const parts = (rest + value).split("\n\n");
+      rest = parts.pop();
+      for (const p of parts) if (p.startsWith("data: ")) heard(JSON.parse(p.slice(6)));
+    }
+  } finally { clearTimeout(timer); }
 }

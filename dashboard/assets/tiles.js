@@ -2,7 +2,7 @@
 
 import { $, fill, h } from "./dom.js";
 import { model, newestFirst, now } from "./model.js";
-import { ago, count, duration, plural } from "./format.js";
+import { ago, count, duration } from "./format.js";
 import { verdict } from "./audit.js";
 
 let drawn = "";
@@ -17,7 +17,7 @@ export function drawTiles() {
   const held = [...model.alerts.values()].filter((a) => a.state === "suppressed").length;
   const p99 = model.latency.findLast((p) => p.p99_ms !== null);
   const tiles = [
-    ["Now", model.running.length ? plural(model.running.length, "statement") : open ? "migrating" : "idle", model.running.length ? `oldest ${duration(now() - model.running[0].start)}` : "nothing in flight for long", model.running.length ? "busy" : ""],
+    ["Now", model.running.length ? count(model.running.length) : open ? "migrating" : "idle", model.running.length ? `in flight, ${duration(now() - model.running[0].start)}` : "nothing in flight for long", model.running.length ? "busy" : ""],
     ["Blocked", count(queue), queue === 1 ? "session waits for us" : "sessions wait for us", queue > 0 ? "bad" : ""],
     ["Last run", last ? outcome(last) : "none", last ? `${last.tool}, ${duration(last.duration_ms)}, ${ago(last.start + last.duration_ms, now())}` : "since this process started", last?.outcome === "failed" ? "bad" : last ? "ok" : ""],
     ["Runs", count(runs.length), failed ? `${count(failed)} failed` : "none failed", ""],

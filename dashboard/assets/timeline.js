@@ -4,6 +4,7 @@ import { $, empty, fill, h, pill } from "./dom.js";
 import { model, newestFirst, now } from "./model.js";
 import { clock, count, database, duration, plural, tick, version } from "./format.js";
 import { json } from "./server.js";
+import { aftermath, times } from "./aftermath.js";
 
 let chosen = null; // by hand
 let shownID = null; // chosen, or the one that is followed
@@ -77,25 +78,7 @@ export function drawTimeline() {
       h("ol", { class: "lanes", "aria-label": "Lock waits and migrations in order" }, list.map((b) => lane(b, r.start, span)))),
     bars.length > rowLimit && h("button", { type: "button", class: "more", "data-key": "rows", onclick: () => { rowLimit += 300; drawTimeline(); } }, `Show more of ${count(bars.length)}`),
     list.length > 0 && h("p", { class: "legend" }, [["wait", "waits for a lock"], ["hold", "holds it"], ["s0", "statement"], ["s1", "next one"], ["bad", "failed"]].map(([k, text]) => h("span", { class: "entry" }, h("span", { class: `key ${k}` }), text)), h("span", { class: "muted" }, "choose a bar for its details")),
-    details(bars), effects());
-}
-
-// effects are what the run did to the application, and what the start of the
-// process was spent on, where that is known.
-function effects() {
-  const { impact: i, cold_start: c } = detail;
-  if (!i && !c) return null;
-  const row = (name, q, before) => h("tr", {}, h("th", { scope: "row" }, name), ...["p50_ms", "p99_ms"].map((k) => h("td", { class: "num" }, q.count ? duration(q[k]) : "–", before?.count > 0 && before[k] > 0 && q[k] > 1.5 * before[k] && h("span", { class: "bad" }, ` ×${(q[k] / before[k]).toFixed(1)}`))),
-    h("td", { class: "num" }, count(q.count)), h("td", { class: "num" }, q.failed ? h("span", { class: "bad" }, count(q.failed)) : "0"));
-  const parts = c && [["connect", c.connect_ms, "hold"], ["lock", c.lock_ms, "wait"], ["check", c.check_ms, "s1"], ["apply", c.apply_ms, "s0"]];
-  return h("div", { class: "effects" },
-    i && h("div", {}, h("h4", {}, "The application's own statements"),
-      h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), ["p50", "p99", "calls", "failed"].map((t) => h("th", { scope: "col", class: "num" }, t)))), h("tbody", {}, row("before", i.before), row("during", i.during, i.before), row("after", i.after, i.before))),
-      i.slowest && h("p", { class: "muted" }, `Slowest during the run, ${duration(i.slowest_ms)}: `, h("code", { class: "wrap" }, i.slowest)),
-      i.worst && h("p", { class: "muted" }, `${plural(i.queue, "session")} waited for `, h("code", { class: "wrap" }, i.worst))),
-    c && h("div", {}, h("h4", {}, `Cold start: ${duration(c.total_ms)} from the start of the process to the end of this run`),
-      h("div", { class: "stack", "aria-hidden": "true" }, parts.map(([, v, k]) => h("i", { class: k, style: { width: `${(100 * v) / Math.max(c.total_ms, 1)}%` } }))),
-      h("p", { class: "legend" }, parts.map(([name, v, k]) => h("span", { class: "entry" }, h("span", { class: `key ${k}` }), name, h("strong", {}, duration(v)))))));
+    details(bars), aftermath(detail));
 }
 
 function facts(r) {
@@ -111,6 +94,7 @@ function facts(r) {
 function rows() {
   const r = detail.run, end = r.outcome === "" ? now() : r.start + r.duration_ms;
   const live = model.running.filter((s) => s.run_id === r.id);
+  const slower = new Map(detail.trend?.slower.map((s) => [s.migration_id, s]));
   const locks = detail.locks.map((l, i) => {
     const wait = l.outcome === "waiting" ? Math.max(l.wait_ms, now() - l.start) : l.wait_ms;
     const parts = [{ kind: l.outcome === "acquired" || l.outcome === "waiting" ? "wait" : "bad", start: l.start, length: wait }];
@@ -123,7 +107,7 @@ function rows() {
     const parts = [{ kind: `whole ${m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : ""}`, start: m.start, length }];
     m.body.forEach((s, i) => parts.push({ kind: s.failed ? "bad" : `s${i % 2}`, start: m.start + s.offset_ms, length: s.duration_ms }));
     for (const s of live.filter((s) => s.migration_id === m.id)) parts.push({ kind: s.lock || s.picture?.self.wait_kind ? "wait live" : "s0 live", start: s.start, length: now() - s.start });
-    return { key: m.id, label: version(m.version), sub: m.direction === "down" ? "down" : "", parts, length, state: m.outcome === "applied" ? "" : m.outcome || (going ? "running" : ""), kind: m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : "quiet", migration: m };
+    return { key: m.id, label: version(m.version), sub: m.direction === "down" ? "down" : "", parts, length, state: m.outcome === "applied" ? slower.has(m.id) ? `${times(slower.get(m.id))} as long` : "" : m.outcome || (going ? "running" : ""), kind: m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : slower.has(m.id) ? "warn" : "quiet", migration: m };
   });
   return [...locks, ...migrations];
 }

@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"reflect"
 	"strings"
@@ -38,7 +39,7 @@ func TestPage(t *testing.T) {
 			b.until("the audit trail", `document.querySelector("#audit-body").innerText.includes("1,843")`)
 			page := shortly(b.text("body"))
 			for _, want := range []string{
-				"14 sessions blocked", "idle in transaction", "23817", "stops reads and writes", "copying rows to the new table",
+				"ALTER TABLE orders waits for session 23817, and 14 sessions wait for it", "Run now", "14 sessions blocked", "idle in transaction", "23817", "stops reads and writes", "copying rows to the new table",
 				"waits for public.orders", "20261124094512", "lock_pileup", "1 suppressed", "is invalid: it costs writes", "SELECT orders", "lock_timeout 55P03", "3 other statements in flight",
 			} {
 				if !strings.Contains(page, want) {
@@ -50,11 +51,33 @@ func TestPage(t *testing.T) {
 			if int64(wide) > view.width {
 				t.Errorf("the page is %d wide on a screen of %d", wide, view.width)
 			}
+			var faint []string
+			b.eval(faintTexts, &faint)
+			if len(faint) > 0 {
+				t.Errorf("texts with a contrast under 4.5 (WCAG AA):\n%s", lines(faint...))
+			}
 			b.shot(view.name, view.width, view.tall)
 			b.shot("full-"+view.name, view.width, 0)
 		})
 	}
 }
+
+// faintTexts lists the texts whose contrast with what is behind them is too low.
+const faintTexts = `(() => {
+	const parse = (c) => { const [r, g, b, a = 1] = c.match(/[\d.]+/g).map(Number); return { r, g, b, a }; };
+	const over = (top, under) => ({ r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a), b: top.b * top.a + under.b * (1 - top.a), a: 1 });
+	const light = (c) => [c.r, c.g, c.b].map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = (el) => { let all = []; for (; el; el = el.parentElement) all.push(parse(getComputedStyle(el).backgroundColor)); return all.reverse().reduce((under, top) => over(top, under), { r: 255, g: 255, b: 255, a: 1 }); };
+	const found = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walk.nextNode()) {
+		const el = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
+		if (!text || el.closest("script, noscript, .unseen, .skip, option, :disabled") || !el.checkVisibility()) continue;
+		const under = behind(el), [a, b] = [light(over(parse(getComputedStyle(el).color), under)), light(under)];
+		const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+		if (contrast < 4.5) found.add(contrast.toFixed(2) + " " + el.className + ": " + text.slice(0, 60));
+	}
+	return [...found];
+})()`
 
 // canary would leave a mark were it taken for markup or for a script.
 const canary = `"'><img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">`
@@ -102,6 +125,8 @@ func TestCanaries(t *testing.T) {
 	d.Migration(strung(event.Migration{}))
 	d.Impact(strung(event.Impact{}))
 	d.ColdStart(strung(event.ColdStart{}))
+	d.Resources(strung(event.Resources{}))
+	d.Trend(strung(event.Trend{}))
 	d.Statement(func() *event.Statement { s := strung(event.Statement{}); s.Slow = true; return s }())
 	d.Look(strung(event.Look{}))
 	d.Finding(strung(event.Finding{}))
@@ -115,8 +140,8 @@ func TestCanaries(t *testing.T) {
 
 	b := openTab(t, server)
 	b.open(server, 390, 844, "dark")
-	for _, part := range []string{"now", "timeline", "runs", "alerts", "findings", "troubles", "statements"} {
-		b.until("the canary in "+part, fmt.Sprintf(`document.querySelector("#%s-body").innerText.includes("onerror")`, part))
+	for _, part := range []string{"cause", "now", "timeline", "runs", "alerts", "findings", "troubles", "statements"} {
+		b.until("the canary in "+part, fmt.Sprintf(`document.querySelector("#%s, #%[1]s-body").innerText.includes("onerror")`, part))
 	}
 	b.do(chromedp.Evaluate(`document.querySelectorAll("button.lane").forEach((l) => l.click()); document.querySelectorAll("details").forEach((e) => { e.open = true; }); 0`, nil))
 	b.until("the details of the bar", `document.querySelector(".details").innerText.includes("onerror")`)
@@ -176,6 +201,12 @@ func TestKeyboard(t *testing.T) {
 	b.do(chromedp.Focus(`#timeline-body li:nth-child(3) .lane`), chromedp.KeyEvent("\r"))
 	b.until("the details", `document.querySelector(".details")?.innerText.includes("Statement 2 failed")`)
 	b.until("the effect on the application", `document.querySelector(".effects")?.innerText.includes("×79.2")`)
+	effects := shortly(b.text(".effects"))
+	for _, want := range []string{"Compared with the last 20 runs", "×4.4", "Size 45.2 GiB, 192 MiB more than before", "Write-ahead log 392 MiB", "Cache hits 97.8 %", "Deadlocks 1", "Replication lag at the end 1.80 s"} {
+		if !strings.Contains(effects, want) {
+			t.Errorf("%q is not in %q", want, effects)
+		}
+	}
 	b.shot("details.png", 1280, 0)
 	s.run(2, shop, "bun", s.now(), time.Second, 0, "ok", "3")
 	b.until("another run", `document.querySelectorAll("#runs-body tbody tr").length === 2`)
@@ -223,6 +254,44 @@ func TestReconnect(t *testing.T) {
 	b.until("that it is cut off", `document.querySelector("#link").dataset.state === "lost"`)
 	s.run(2, shop, "goose", s.now(), time.Minute, 0, "ok", "2")
 	b.until("what it missed", `document.querySelector("#link").dataset.state === "live" && document.querySelectorAll("#runs-body tbody tr").length === 2`)
+	for _, w := range b.forget() {
+		if !strings.Contains(w, "net::ERR_") {
+			t.Error(w)
+		}
+	}
+}
+
+// TestRestart: a page outlives the process that it looks at. What it knew of the
+// old one is gone, because its numbers begin anew.
+func TestRestart(t *testing.T) {
+	start := func(l net.Listener, run string) (*dashboard.Dashboard, *httptest.Server) {
+		d := dashboard.New(dashboard.Config{}, dashboard.Deps{})
+		d.Run(&event.Run{Trace: event.Trace{RunID: run}, Database: shop, Tool: run, Start: time.Now(), Finished: true, Outcome: "ok", Applied: 1})
+		s := httptest.NewUnstartedServer(d.Handler())
+		if l != nil {
+			_ = s.Listener.Close()
+			s.Listener = l
+		}
+		s.Start()
+		return d, s
+	}
+	d, server := start(nil, "first")
+	addr := server.Listener.Addr().String()
+	b := openTab(t, server)
+	b.open(server, 1280, 900, "light")
+	b.until("the run of the first process", `document.querySelector("#runs-body").innerText.includes("first")`)
+	d.Close()
+	server.Close()
+	b.until("that it is cut off", `document.querySelector("#link").dataset.state === "lost"`)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, server = start(l, "second")
+	defer server.Close()
+	defer d.Close()
+	b.until("the second process alone", `document.querySelector("#link").dataset.state === "live" && document.querySelectorAll("#runs-body tbody tr").length === 1 && document.querySelector("#runs-body").innerText.includes("second")`)
+	b.until("its run on the timeline", `document.querySelector("#timeline-note").innerText.startsWith("second")`)
 	for _, w := range b.forget() {
 		if !strings.Contains(w, "net::ERR_") {
 			t.Error(w)

@@ -98,7 +98,7 @@ func (s *scene) second(t *testing.T, blocked int, oldest time.Duration, mix ...f
 
 func id(n int) string { return fmt.Sprintf("01938f2c-7a00-7%03x-8f00-5c1d2b3a4e%02x", n%4096, n%256) }
 
-func ref(s string) *string { return &s }
+func ref[T any](v T) *T { return &v }
 
 // run tells of a whole run.
 func (s *scene) run(n int, db event.Database, tool string, start time.Time, took, wait time.Duration, outcome string, versions ...string) {
@@ -150,6 +150,10 @@ func (s *scene) effects(n int) {
 		Slowest: &event.BodyStatement{Text: "SELECT o.id, o.total FROM orders o WHERE o.state = ?", Duration: 2300 * time.Millisecond},
 		Worst:   &event.BodyStatement{Text: "ALTER TABLE orders ADD COLUMN note text"},
 	})
+	s.Resources(&event.Resources{Trace: trace, Database: shop, Tool: "goose", Duration: 3200 * time.Millisecond, SizeBefore: ref(int64(48_318_382_080)), SizeAfter: ref(int64(48_519_708_672)), WALBytes: ref(int64(411_041_792)),
+		BlocksHit: ref(int64(993_120)), BlocksRead: ref(int64(22_004)), Deadlocks: ref(int64(1)), ReplicationLag: ref(1800 * time.Millisecond)})
+	s.Trend(&event.Trend{Trace: trace, Database: shop, Tool: "goose", Applied: 2, Median: 1400 * time.Millisecond, EarlierRuns: 20, EarlierMedian: 610 * time.Millisecond, Compared: 2,
+		Slower: []event.Slower{{MigrationID: id(n) + "-1", Version: "2", Duration: 2100 * time.Millisecond, Median: 480 * time.Millisecond, Earlier: 6}}})
 	s.ColdStart(&event.ColdStart{Trace: trace, Database: shop, Tool: "goose", Total: 4600 * time.Millisecond, Connect: 240 * time.Millisecond, Lock: 900 * time.Millisecond, Check: 120 * time.Millisecond, Apply: 3100 * time.Millisecond})
 }
 

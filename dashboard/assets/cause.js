@@ -1,0 +1,84 @@
+// What somebody who was called out reads first: which migration, who blocks it,
+// whom it blocks, what to run now. It is there only while something is wrong.
+
+import { $, code, fill, h, pill } from "./dom.js";
+import { model, now } from "./model.js";
+import { count, database, duration, plural, version } from "./format.js";
+
+export function drawCause() {
+  const stuck = model.running.filter((r) => r.run_id !== "" && weight(r) > 0).sort((a, b) => weight(b) - weight(a) || a.start - b.start)[0];
+  const alert = alertOf((a) => stuck && a.run_id === stuck.run_id) ?? (stuck ? null : alertOf((a) => a.severity === "critical"));
+  $("cause").hidden = !stuck && !alert;
+  $("cause").classList.toggle("waits", Boolean(stuck) && behind(stuck.picture) === 0 && alert?.severity !== "critical");
+  if (stuck) fill($("cause"), ofStatement(stuck, alert));
+  else if (alert) fill($("cause"), ofAlert(alert));
+}
+
+export function tickCause() {
+  for (const el of document.querySelectorAll("#cause [data-start]")) el.textContent = duration(now() - Number(el.dataset.start));
+}
+
+const behind = (p) => (p ? p.queue - p.queue_migrators : 0);
+
+// weight puts those that block others before those that only wait.
+const weight = (r) => (behind(r.picture) > 0 ? 1 + behind(r.picture) : r.picture?.blockers.length > 0 ? 1 : 0);
+
+const urgency = { critical: 0, warning: 1, info: 2 };
+
+// alertOf is the worst one that fires, of those that say what to do the first.
+function alertOf(wanted) {
+  return [...model.alerts.values()].filter((a) => (a.state === "firing" || a.state === "flapping") && wanted(a))
+    .sort((a, b) => urgency[a.severity] - urgency[b.severity] || (b.steps.length > 0) - (a.steps.length > 0) || b.at - a.at)[0] ?? null;
+}
+
+function ofStatement(r, alert) {
+  const p = r.picture, n = behind(p), root = p.blockers.findLast((s) => s.blocked_by.length === 0) ?? p.blockers[0];
+  const what = r.summary || r.operation;
+  const waits = root ? `waits for ${name(root)}` : "runs";
+  return [
+    h("div", { class: "headline" },
+      h("h2", { id: "cause-title" }, n > 0 ? `${what} ${waits}, and ${plural(n, "session")} ${n === 1 ? "waits" : "wait"} for it` : `${what} ${waits}`),
+      h("span", { class: "age", "data-start": r.start }, duration(now() - r.start))),
+    h("dl", {},
+      row("Migration", r.tool || "no migration tool", " ", r.migration_id && h("strong", { class: "mono" }, version(r.version)), h("span", { class: "muted" }, ` on ${database(r)}`)),
+      root && row("Blocked by", h("strong", {}, name(root)), whose(root) && ` ${whose(root)} `, pill(`${root.state || "in an unknown state"}${root.state_ms ? ` ${duration(root.state_ms)}` : ""}`, "bad"), p.blockers.length > 1 && h("span", { class: "muted" }, ` and ${count(p.blockers.length - 1)} more`)),
+      n > 0 && row("Blocks", h("strong", {}, plural(n, "session")), onWhat(p), h("span", { class: "muted" }, `, ${duration(p.queue_ms)} waited in all`)),
+      impact(r),
+      steps(alert)),
+  ];
+}
+
+function ofAlert(a) {
+  return [
+    h("div", { class: "headline" }, h("h2", { id: "cause-title" }, a.title || a.rule), h("span", { class: "age", "data-start": a.since }, duration(now() - a.since))),
+    h("dl", {}, a.details.length > 0 && row("What", a.details.slice(0, 2).join(" ")), steps(a)),
+  ];
+}
+
+const row = (title, ...value) => [h("dt", {}, title), h("dd", {}, value)];
+
+const name = (s) => (s.prepared ? `prepared transaction ${s.prepared}` : `session ${s.pid}`);
+
+const whose = (s) => [s.app, s.user].filter(Boolean).join(" · ");
+
+function onWhat(p) {
+  const objects = [...new Set(p.victims.map((s) => s.wait_for).filter(Boolean))];
+  return objects.length > 0 && [" on ", h("span", { class: "mono" }, objects.slice(0, 3).join(", "))];
+}
+
+// impact compares the application's p99 of the last seconds with that of before
+// the run, as far as there was a page open to see it.
+function impact(r) {
+  const began = model.runs.get(r.run_id)?.start ?? r.start;
+  const p99 = (points) => points.map((p) => p.p99_ms).filter((v) => v !== null).sort((a, b) => a - b);
+  const before = p99(model.latency.filter((p) => p.at < began)), during = p99(model.latency.filter((p) => p.at >= began && p.at > now() - 10_000));
+  if (before.length < 5 || during.length === 0) return null;
+  const was = before[before.length >> 1], is = during.at(-1);
+  return row("Application", "p99 ", h("strong", {}, duration(is)), is > 1.5 * was && [" ", pill(`×${(is / was).toFixed(is < 10 * was ? 1 : 0)}`, "bad")], h("span", { class: "muted" }, ` before the run ${duration(was)}`));
+}
+
+function steps(a) {
+  if (!a) return null;
+  const list = a.steps.slice(0, 3);
+  return list.length > 0 && row("Run now", h("ol", {}, list.map((s, i) => h("li", {}, s.text, code(s.sql, `cause${a.fingerprint}.${i}`)))));
+}
