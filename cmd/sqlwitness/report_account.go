@@ -51,8 +51,18 @@ func (a *accountOfLog) add(l *logLine) {
 		}
 	case "run.impact":
 		if l.Before.Count > 0 && l.During.Count > 0 {
-			r.Notes = append(r.Notes, fmt.Sprintf("The application's own statements took %s (99th percentile) during the run, and %s before; %s failed.",
-				short(l.During.P99.duration()), short(l.Before.P99.duration()), plural(l.During.Failed, "statement")))
+			r.Impact = fmt.Sprintf("The application's own statements took %s (99th percentile) during the run, and %s before; %s failed.",
+				short(l.During.P99.duration()), short(l.Before.P99.duration()), plural(l.During.Failed, "statement"))
+		}
+	case "run.resources":
+		r.Resources = &reportResources{SizeAfter: l.SizeAfter, Growth: l.Growth, WAL: l.WAL, Temp: l.Temp, HitRate: l.HitRate, Deadlocks: l.Deadlocks, Missing: l.Missing}
+		if l.Lag != nil {
+			r.Resources.Lag = new(l.Lag.duration())
+		}
+	case "run.trend":
+		r.Trend = &reportTrend{Applied: l.Applied, Median: l.Median.duration(), EarlierRuns: l.EarlierRuns, EarlierMedian: l.EarlierMedian.duration(), Compared: l.Compared}
+		for _, s := range l.Slower {
+			r.Trend.Slower = append(r.Trend.Slower, reportSlower{s.Migration, s.Version, s.Duration.duration(), s.Median.duration(), s.Earlier})
 		}
 	case "start.finished":
 		r.Notes = append(r.Notes, fmt.Sprintf("The start of the process took %s: connecting %s, waiting for the lock %s, checking %s, applying %s.",

@@ -21,8 +21,9 @@ func htmlReport(out io.Writer, r *runReport) error {
 	return reportTemplate.Execute(out, struct {
 		*runReport
 		Headline, Facts, StatementsTitle string
+		Cause, Compared, Used            string
 		Good                             bool
 		Chart                            *chart
 		Locks                            []*reportLock
-	}{r, r.headline(), r.facts(), r.statementsTitle(), r.good(), newChart(r), r.notableLocks()})
+	}{r, r.headline(), r.facts(), r.statementsTitle(), r.cause(), r.compared(), r.used(), r.good(), newChart(r), r.notableLocks()})
 }

@@ -80,7 +80,30 @@ type logLine struct {
 	Check   milliseconds `json:"check_ms"`
 	Apply   milliseconds `json:"apply_ms"`
 
+	SizeAfter *int64        `json:"size_after_bytes"`
+	Growth    *int64        `json:"growth_bytes"`
+	WAL       *int64        `json:"wal_bytes"`
+	HitRate   *float64      `json:"cache_hit_rate"`
+	Temp      *int64        `json:"temp_bytes"`
+	Deadlocks *int64        `json:"deadlocks"`
+	Lag       *milliseconds `json:"replication_lag_ms"`
+	Missing   []string      `json:"missing"`
+
+	Median        milliseconds `json:"median_ms"`
+	EarlierRuns   int          `json:"earlier_runs"`
+	EarlierMedian milliseconds `json:"earlier_median_ms"`
+	Compared      int          `json:"compared"`
+	Slower        []logSlower  `json:"slower"`
+
 	timeouts []reportTimeout
+}
+
+type logSlower struct {
+	Migration string       `json:"migration_id"`
+	Version   string       `json:"version"`
+	Duration  milliseconds `json:"duration_ms"`
+	Median    milliseconds `json:"median_ms"`
+	Earlier   int          `json:"earlier"`
 }
 
 // logImpact is what became of the application's own statements in a time.

@@ -8,53 +8,70 @@ import (
 	"time"
 )
 
-// markdownReport writes a run for a pull request. Nothing that comes from the
-// database or the migrations can leave its cell or be read as markup.
+// markdownReport writes a run for a pull request: what everybody wants to know,
+// and the rest folded. Nothing that comes from the database or the migrations can
+// leave its cell or be read as markup.
 func markdownReport(out io.Writer, r *runReport) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s: %s\n\n", mdText(r.headline()), mdText(r.System+" "+r.Database))
-	fmt.Fprintf(&b, "%s\n", mdText(r.facts()))
-	if len(r.Migrations) > 0 {
-		mdTable(&b, "Migrations", "Version | Direction | Outcome | Took | Waited for locks | Statements | Audited", func(row func(...string)) {
-			for _, m := range r.Migrations {
-				row(mdCode(m.Name()), m.Direction, m.Said(), short(m.Took()), short(m.LockWait), fmt.Sprint(m.Statements), cmp.Or(m.Guarantee, "-"))
-			}
-		})
-	}
+	fmt.Fprintf(&b, "### %s: %s\n", mdText(r.headline()), mdText(r.System+" "+r.Database))
 	for _, m := range r.Migrations {
 		mdFailure(&b, m)
 	}
+	for _, said := range []string{r.cause(), r.Impact, r.compared(), r.used()} {
+		if said != "" {
+			fmt.Fprintf(&b, "\n%s\n", mdText(said))
+		}
+	}
+	if len(r.Migrations) > 0 {
+		mdTable(&b, "", "Migration | Direction | Outcome | Took | Waited for locks | Statements | Audited", func(row func(...string)) {
+			for _, m := range r.Migrations {
+				took := short(m.Took())
+				if slower := r.slower(m); slower != "" {
+					took += " (**" + slower + "**)"
+				}
+				row(mdCode(m.Name()), m.Direction, m.Said(), took, short(m.LockWait), fmt.Sprint(m.Statements), cmp.Or(m.Guarantee, "-"))
+			}
+		})
+	}
+	mdFindings(&b, r)
+	mdDetails(&b, r)
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// mdDetails are folded: a pull request has other things to show.
+func mdDetails(b *strings.Builder, r *runReport) {
+	b.WriteString("\n<details><summary>Details</summary>\n")
+	fmt.Fprintf(b, "\n%s\n", mdText(r.facts()))
 	if len(r.Slow) > 0 {
-		mdTable(&b, r.statementsTitle(), "Statement | Took | Waited for | Queue behind it |  ", func(row func(...string)) {
+		mdTable(b, r.statementsTitle(), "Statement | Took | Waited for | Queue behind it |  ", func(row func(...string)) {
 			for _, s := range r.Slow {
 				row(mdCode(fit(oneLine(cmp.Or(s.Text, s.Summary)), 120)), short(s.Took()), s.waited(), count(s.Queue), s.Remark())
 			}
 		})
 	}
 	if locks := r.notableLocks(); len(locks) > 0 {
-		mdTable(&b, "Locks", "Lock | Outcome | Waited | Attempts | Held |  ", func(row func(...string)) {
+		mdTable(b, "Locks", "Lock | Outcome | Waited | Attempts | Held |  ", func(row func(...string)) {
 			for _, l := range locks {
 				row(mdCode(l.Kind+" "+l.Key), l.Outcome, short(l.Waited()), count(l.Attempts), short(l.Held()), mdText(l.Anomaly))
 			}
 		})
 	}
 	if len(r.Blockers) > 0 {
-		mdTable(&b, "Who was in the way", "Session | State | Transaction open for | Of | Last statement", func(row func(...string)) {
+		mdTable(b, "Who was in the way", "Session | State | Transaction open for | Of | Last statement", func(row func(...string)) {
 			for _, s := range r.Blockers {
 				row(mdText(fmt.Sprintf("pid %d %s", s.PID, s.Who())), mdText(s.State), short(s.Transaction), mdCode(s.On), mdCode(fit(oneLine(s.Query), 100)))
 			}
 		})
 	}
-	mdAlerts(&b, r)
-	mdFindings(&b, r)
+	mdAlerts(b, r)
 	if len(r.Notes)+len(r.Who) > 0 {
-		b.WriteString("\n")
+		b.WriteString("\n#### Notes\n\n")
 	}
 	for _, n := range append(r.Who, r.Notes...) {
-		fmt.Fprintf(&b, "- %s\n", mdText(n))
+		fmt.Fprintf(b, "- %s\n", mdText(n))
 	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	b.WriteString("\n</details>\n")
 }
 
 func mdFailure(b *strings.Builder, m *reportMigration) {
@@ -101,7 +118,10 @@ func mdFindings(b *strings.Builder, r *runReport) {
 }
 
 func mdTable(b *strings.Builder, title, columns string, rows func(row func(...string))) {
-	fmt.Fprintf(b, "\n#### %s\n\n| %s |\n|%s\n", title, columns, strings.Repeat(" --- |", strings.Count(columns, "|")+1))
+	if title != "" {
+		fmt.Fprintf(b, "\n#### %s\n", title)
+	}
+	fmt.Fprintf(b, "\n| %s |\n|%s\n", columns, strings.Repeat(" --- |", strings.Count(columns, "|")+1))
 	rows(func(cells ...string) {
 		b.WriteString("|")
 		for _, cell := range cells {

@@ -24,7 +24,10 @@ type runReport struct {
 	Blockers             []*reportBlocker
 	Findings             []reportFinding
 	Alerts               []*reportAlert
-	Notes                []string // what the source does not tell
+	Impact               string           // on the application's own statements, in a sentence; "" where there were none
+	Resources            *reportResources // nil where it is not known
+	Trend                *reportTrend     // nil where there is nothing to compare with
+	Notes                []string         // what the source does not tell
 }
 
 type reportTimeout struct {

@@ -61,6 +61,7 @@ func TestReportHTML(t *testing.T) {
 	for _, want := range []string{
 		`&lt;b&gt;report&lt;/b&gt;|` + "`x`", "goose failed, 1 applied, 1 failed in 16.7s", "prefers-color-scheme: dark",
 		"SELECT pg_terminate_backend(815)", "DROP INDEX CONCURRENTLY public.orders_note",
+		"Blocked for 10s by pid 815", "192 MiB to 45 GiB, 392 MiB of write-ahead log", "×5.8", "took 9.8s (99th percentile)",
 		`<span class="bar wait" style="left:0.599%;width:14.371%"`,
 	} {
 		if !strings.Contains(page, want) {
@@ -197,5 +198,41 @@ func TestReportArguments(t *testing.T) {
 				t.Error("the password is shown")
 			}
 		})
+	}
+}
+
+// What is not known is left out, or said to be unknown.
+func TestReportUsed(t *testing.T) {
+	n := func(v int64) *int64 { return &v }
+	for _, c := range []struct {
+		system string
+		r      *reportResources
+		want   string
+	}{
+		{"postgresql", nil, ""},
+		{"postgresql", &reportResources{}, "its size is unknown."},
+		{"mariadb", &reportResources{WAL: n(2048), Missing: []string{"GRANT PROCESS ON *.* TO app"}}, "its size is unknown, 2.0 KiB of redo log. More is known after GRANT PROCESS ON *.* TO app."},
+		{"postgresql", &reportResources{SizeAfter: n(1 << 20), Growth: n(0), Deadlocks: n(0)}, "its size is 1.0 MiB, 0 deadlocks."},
+		{"postgresql", &reportResources{SizeAfter: n(1 << 20), Growth: n(-1024), Temp: n(512), Lag: new(time.Second)}, "its size shrank by 1.0 KiB to 1.0 MiB, 512 B of temporary files, its slowest standby was 1s behind at the end."},
+	} {
+		r := &runReport{System: c.system, Resources: c.r}
+		if got := strings.TrimPrefix(r.used(), "The server, in all its sessions: "); got != c.want {
+			t.Errorf("used up %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestReportCompared(t *testing.T) {
+	for _, c := range []struct {
+		t    *reportTrend
+		want string
+	}{
+		{nil, ""},
+		{&reportTrend{Applied: 1, Median: time.Second, EarlierRuns: 1, EarlierMedian: 2 * time.Second}, "A migration took 1s (median of 1), and 2s in the run before it by this tool. None of them has been run before."},
+		{&reportTrend{Applied: 2, Median: time.Second, EarlierRuns: 3, EarlierMedian: 2 * time.Second, Compared: 2}, "A migration took 1s (median of 2), and 2s in 3 earlier runs by this tool. Of 2 migrations that had been run before, none was much slower."},
+	} {
+		if got := (&runReport{Trend: c.t}).compared(); got != c.want {
+			t.Errorf("compared %q, want %q", got, c.want)
+		}
 	}
 }
