@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -309,6 +310,9 @@ func TestPrometheus(t *testing.T) {
 	w, stop := busyWitness(t)
 	defer stop()
 	some := metrics.New(metrics.Config{Version: "v0.0.0"})
+	defer some.Pool("shop", func() sql.DBStats {
+		return sql.DBStats{MaxOpenConnections: 4, InUse: 4, WaitCount: 1, WaitDuration: time.Second}
+	})()
 	go repeatedly(t, func() { everything(some) })
 	mux := http.NewServeMux()
 	mux.Handle("/witness/", http.StripPrefix("/witness", w.Handler()))
@@ -453,6 +457,8 @@ func everything(s *metrics.Set) {
 	s.Finding(&event.Finding{Kind: "invalid_index"})
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	s.ColdStart(&event.ColdStart{Total: time.Second, Apply: time.Second})
+	s.Resources(&event.Resources{Database: event.Database{System: "postgresql", Name: "shop"}, WALBytes: new(int64(1 << 20)), SizeAfter: new(int64(1 << 30))})
+	s.Trend(&event.Trend{Database: event.Database{System: "postgresql", Name: "shop"}, Slower: []event.Slower{{Version: "1"}}})
 	s.Look(&event.Look{ConnID: 1, Age: time.Duration(time.Now().UnixNano()), Picture: &event.Picture{Queue: 1, QueueTime: time.Second}})
 	s.AlertsDropped("slack", "rejected", 1)
 	s.AuditLag(func() time.Duration { return time.Second }, func() time.Duration { return time.Second })
