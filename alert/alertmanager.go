@@ -33,12 +33,16 @@ func newAlertmanager(to *poster) alertmanager {
 	return alertmanager{to}
 }
 
-func (m alertmanager) send(ctx context.Context, a *event.Alert) error {
-	list := []postableAlert{m.postable(a, a.Severity)}
-	if a.Before != "" && a.Before != a.Severity {
-		old := m.postable(a, a.Before)
-		old.EndsAt = a.At
-		list = append(list, old)
+func (m alertmanager) send(ctx context.Context, batch []event.Alert) error {
+	var list []postableAlert
+	for i := range batch {
+		a := &batch[i]
+		list = append(list, m.postable(a, a.Severity))
+		if a.Before != "" && a.Before != a.Severity {
+			old := m.postable(a, a.Before)
+			old.EndsAt = a.At
+			list = append(list, old)
+		}
 	}
 	return m.to.post(ctx, list)
 }

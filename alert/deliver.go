@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,11 +21,12 @@ const (
 	lastRetry    = 30 * time.Second
 )
 
-// sender sends one alert to one place, once. It is called by one goroutine. Its
-// errors are free of secrets; one that will not go away by trying again is a
-// backoff.PermanentError.
+// sender sends alerts to one place in one message, once: as many as
+// Channel.batch says, each of another fingerprint. It is called by one
+// goroutine. Its errors are free of secrets; one that will not go away by trying
+// again is a backoff.PermanentError.
 type sender interface {
-	send(context.Context, *event.Alert) error
+	send(context.Context, []event.Alert) error
 }
 
 // result is what became of a message, or of one try.
@@ -37,7 +39,7 @@ type result struct {
 	theirs   bool // a replica has sent it or is about to
 }
 
-// worker sends what one channel gets, one by one in order.
+// worker sends what one channel gets, in order.
 type worker struct {
 	channel Channel
 	sender  sender
@@ -49,6 +51,7 @@ type worker struct {
 
 	mu       sync.Mutex
 	queue    []event.Alert
+	busy     bool
 	finished bool
 	unsent   int
 }
@@ -108,17 +111,11 @@ func (w *worker) left() int {
 func (w *worker) run() {
 	defer close(w.ended)
 	for {
-		w.mu.Lock()
-		finished := w.finished
-		var a *event.Alert
-		if len(w.queue) > 0 {
-			first := w.queue[0]
-			a, w.queue = &first, w.queue[1:]
-		}
-		w.mu.Unlock()
+		batch, finished := w.take()
 		switch {
-		case a != nil:
-			w.engine.contained(func() { w.deliver(a) })
+		case len(batch) > 0:
+			w.engine.contained(func() { w.deliver(batch) })
+			w.rest()
 		case finished:
 			return
 		default:
@@ -127,59 +124,129 @@ func (w *worker) run() {
 	}
 }
 
-// deliver sends an alert, again and again while it makes sense.
-func (w *worker) deliver(a *event.Alert) {
-	if w.ctx.Err() != nil {
-		w.giveUp(a, errors.New("closed before it could be sent"), "closed", false)
+// take takes what goes into the next message: no two states of one alert, of
+// which only the order says which is the later.
+func (w *worker) take() (batch []event.Alert, finished bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.queue) > 0 && len(batch) < w.channel.batch() {
+		a := w.queue[0]
+		if slices.ContainsFunc(batch, func(b event.Alert) bool { return b.Fingerprint == a.Fingerprint }) {
+			break
+		}
+		batch, w.queue = append(batch, a), w.queue[1:]
+	}
+	w.busy = len(batch) > 0
+	return batch, w.finished
+}
+
+// idle reports whether the worker has nothing to do.
+func (w *worker) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.busy && len(w.queue) == 0
+}
+
+// rest leaves the channel alone for as long as its service asks for between two
+// messages. What comes meanwhile makes one.
+func (w *worker) rest() {
+	w.mu.Lock()
+	last := w.finished && len(w.queue) == 0
+	w.mu.Unlock()
+	if w.channel.pace() == 0 || last {
 		return
 	}
-	if w.channel.chat() {
-		mine, err := w.engine.deps.Claims.Claim(w.ctx, w.notice(a))
-		if err == nil && !mine {
-			w.engine.results <- result{channel: w.channel.Name, alert: *a, final: true, theirs: true}
-			return
-		}
-	}
-	var last error
-	_, err := backoff.Retry(w.ctx, func() (struct{}, error) {
-		ctx, cancel := context.WithTimeout(w.ctx, sendTimeout)
-		defer cancel()
-		err := w.sender.send(ctx, a)
-		if err != nil {
-			if !isRetryAfter(err) {
-				last = err
-			} else {
-				last = errBusy
-			}
-			w.engine.results <- result{channel: w.channel.Name, alert: *a, err: last}
-		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(newJitter(w.engine.deps.Rand)), backoff.WithMaxElapsedTime(retryFor))
-	var permanent *backoff.PermanentError
-	switch {
-	case err == nil:
-		w.engine.count.send(w.channel.Name)
-		w.engine.results <- result{channel: w.channel.Name, alert: *a, final: true}
-	case errors.As(last, &permanent):
-		w.giveUp(a, permanent.Unwrap(), "rejected", true)
-	case w.ctx.Err() != nil:
-		w.giveUp(a, last, "closed", false)
-	default:
-		w.giveUp(a, last, "unreachable", false)
+	pause := time.NewTimer(w.channel.pace())
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-w.ctx.Done():
 	}
 }
 
-func (w *worker) giveUp(a *event.Alert, err error, reason string, rejected bool) {
-	w.mu.Lock()
-	w.unsent++
-	w.mu.Unlock()
-	if w.channel.chat() {
-		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-		_ = w.engine.deps.Claims.Release(ctx, w.notice(a)) // what is lost by an error is one message
-		cancel()
+// deliver sends alerts, again and again while it makes sense.
+func (w *worker) deliver(batch []event.Alert) {
+	if w.ctx.Err() != nil {
+		w.giveUp(batch, errors.New("closed before it could be sent"), "closed", false)
+		return
 	}
-	w.engine.count.drop(Drop{w.channel.Name, reason})
-	w.engine.results <- result{channel: w.channel.Name, alert: *a, err: err, final: true, rejected: rejected}
+	if batch = w.claim(batch); len(batch) > 0 {
+		w.attempt(batch)
+	}
+}
+
+func (w *worker) attempt(batch []event.Alert) {
+	last, err := w.try(batch)
+	var permanent *backoff.PermanentError
+	switch {
+	case err == nil:
+		w.sent(batch)
+	case errors.As(last, &permanent) && len(batch) > 1:
+		for i := range batch { // one may have spoilt it for all
+			w.attempt(batch[i : i+1])
+		}
+	case permanent != nil:
+		w.giveUp(batch, permanent.Unwrap(), "rejected", true)
+	case w.ctx.Err() != nil:
+		w.giveUp(batch, last, "closed", false)
+	default:
+		w.giveUp(batch, last, "unreachable", false)
+	}
+}
+
+// claim leaves those alerts that no replica sends.
+func (w *worker) claim(batch []event.Alert) []event.Alert {
+	if !w.channel.chat() {
+		return batch
+	}
+	return slices.DeleteFunc(batch, func(a event.Alert) bool {
+		mine, err := w.engine.deps.Claims.Claim(w.ctx, w.notice(&a))
+		theirs := err == nil && !mine
+		if theirs {
+			w.engine.results <- result{channel: w.channel.Name, alert: a, final: true, theirs: true}
+		}
+		return theirs
+	})
+}
+
+// try sends one message. last is what the channel said last.
+func (w *worker) try(batch []event.Alert) (last, err error) {
+	_, err = backoff.Retry(w.ctx, func() (struct{}, error) {
+		ctx, cancel := context.WithTimeout(w.ctx, sendTimeout)
+		defer cancel()
+		err := w.sender.send(ctx, batch)
+		if err != nil {
+			if last = err; isRetryAfter(err) {
+				last = errBusy
+			}
+			w.engine.results <- result{channel: w.channel.Name, alert: batch[0], err: last}
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(newJitter(w.engine.deps.Rand)), backoff.WithMaxElapsedTime(retryFor))
+	return last, err
+}
+
+func (w *worker) sent(batch []event.Alert) {
+	for i := range batch {
+		w.engine.count.send(w.channel.Name)
+		w.engine.results <- result{channel: w.channel.Name, alert: batch[i], final: true}
+	}
+}
+
+func (w *worker) giveUp(batch []event.Alert, err error, reason string, rejected bool) {
+	for i := range batch {
+		a := &batch[i]
+		w.mu.Lock()
+		w.unsent++
+		w.mu.Unlock()
+		if w.channel.chat() {
+			ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+			_ = w.engine.deps.Claims.Release(ctx, w.notice(a)) // what is lost by an error is one message
+			cancel()
+		}
+		w.engine.count.drop(Drop{w.channel.Name, reason})
+		w.engine.results <- result{channel: w.channel.Name, alert: *a, err: err, final: true, rejected: rejected}
+	}
 }
 
 func (w *worker) notice(a *event.Alert) Notice {
@@ -214,6 +281,26 @@ func (j jitter) NextBackOff() time.Duration {
 // replicas have to agree on who sends it. Alertmanager and PagerDuty know
 // duplicates themselves.
 func (ch Channel) chat() bool { return ch.Kind != "alertmanager" && ch.Kind != "pagerduty" }
+
+// batch is how many alerts a channel takes in one message.
+func (ch Channel) batch() int {
+	switch ch.Kind {
+	case "alertmanager":
+		return 64
+	case "slack":
+		return 10
+	}
+	return 1
+}
+
+// pace is how long a channel is left alone after a message: Slack takes about
+// one a second.
+func (ch Channel) pace() time.Duration {
+	if ch.Kind == "slack" {
+		return time.Second
+	}
+	return 0
+}
 
 // sender makes what sends to a channel. Its secrets are read here.
 func (ch Channel) sender(d Deps) (sender, error) {

@@ -48,12 +48,16 @@ type Engine struct {
 	known   suppressions
 	seen    memory
 	boxed   map[string]*Entry // what the outbox holds, by fingerprint and episode
+
+	repeatEvery time.Duration
+	repeatAt    time.Time           // when; zero if there is nothing to repeat
+	repeated    map[string]repeated // by fingerprint
 }
 
 // New starts an engine. Close ends it.
-func New(c Config, d Deps) (*Engine, error) { return start(c, d, "") }
+func New(c Config, d Deps) (*Engine, error) { return start(c, d, "", repeatEvery) }
 
-func start(c Config, d Deps, without guard) (*Engine, error) {
+func start(c Config, d Deps, without guard, repeat time.Duration) (*Engine, error) {
 	p, err := c.complete()
 	if err != nil {
 		return nil, err
@@ -71,6 +75,8 @@ func start(c Config, d Deps, without guard) (*Engine, error) {
 		open:    map[key]*instance{}, past: map[string]*history{}, boxed: map[string]*Entry{},
 		known: newSuppressions(p.known, c.SuppressionFile),
 		seen:  newMemory(),
+
+		repeatEvery: repeat, repeated: map[string]repeated{},
 	}
 	for i, ch := range c.Channels {
 		s, err := ch.sender(d)
@@ -180,7 +186,7 @@ func (e *Engine) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		e.contained(func() { e.tick(e.deps.Now()) })
+		e.contained(func() { e.tick(e.deps.Now()); e.repeat(e.deps.Now()) })
 		timer.Stop()
 		var due <-chan time.Time
 		if at := e.next(); !at.IsZero() {
@@ -253,6 +259,7 @@ func (e *Engine) next() (at time.Time) {
 		sooner(h.settles)
 	}
 	sooner(e.known.wake)
+	sooner(e.repeatAt)
 	return at
 }
 

@@ -17,8 +17,8 @@ import (
 // No shell is between, and no part of an alert is an argument.
 type command struct{ argv []string }
 
-func (c command) send(ctx context.Context, a *event.Alert) error {
-	in, err := json.Marshal(message(a))
+func (c command) send(ctx context.Context, batch []event.Alert) error {
+	in, err := json.Marshal(message(&batch[0]))
 	if err != nil {
 		return backoff.Permanent(err)
 	}

@@ -33,6 +33,7 @@ type Entry struct {
 	Class   string      `json:"class,omitempty"`
 	Waiting []string    `json:"waiting,omitempty"` // channels that have not taken its state yet
 	again   bool        // it is of a process before this one
+	kept    bool        // the outbox has it
 }
 
 // fileOutbox keeps entries in a file: a line of JSON each, appended with one

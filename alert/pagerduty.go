@@ -38,7 +38,8 @@ type pagerDutyLink struct {
 	Text string `json:"text"`
 }
 
-func (p pagerDuty) send(ctx context.Context, a *event.Alert) error {
+func (p pagerDuty) send(ctx context.Context, batch []event.Alert) error {
+	a := &batch[0]
 	e := pagerDutyEvent{RoutingKey: p.to.secret, EventAction: "trigger", DedupKey: fmt.Sprintf("sqlwitness:%s:%d", a.Fingerprint, a.Episode)}
 	if a.State == event.Resolved {
 		e.EventAction = "resolve"

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,7 +69,13 @@ func startAlertmanager(t *testing.T) *realAlertmanager {
 	t.Cleanup(receiver.Close)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "alertmanager.yml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, alertmanagerConfig, receiver.URL), 0o600); err != nil {
+	page, err := os.ReadFile("../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, advised, _ := strings.Cut(string(page), "\ninhibit_rules:")
+	advised, _, _ = strings.Cut(advised, "```")
+	if err := os.WriteFile(config, fmt.Appendf(nil, alertmanagerConfig+"inhibit_rules:%s", receiver.URL, advised), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := exec.CommandContext(t.Context(), program, "--config.file="+config, "--storage.path="+filepath.Join(dir, "data"),

@@ -30,8 +30,9 @@ func (e *Engine) box(en Entry) {
 		delete(e.boxed, k)
 		err = e.deps.Outbox.Remove(ctx, en.Alert.Fingerprint, en.Alert.Episode)
 	} else {
-		e.boxed[k] = &en
 		err = e.deps.Outbox.Put(ctx, en)
+		en.kept = err == nil
+		e.boxed[k] = &en
 	}
 	e.outboxTrouble(err)
 }
@@ -55,6 +56,9 @@ func (e *Engine) adopt() {
 	defer cancel()
 	entries, err := e.deps.Outbox.Open(ctx)
 	e.outboxTrouble(err)
+	if err == nil {
+		e.endedElsewhere(entries)
+	}
 	for _, en := range entries {
 		a := en.Alert
 		k := boxKey(a.Fingerprint, a.Episode)
@@ -66,6 +70,7 @@ func (e *Engine) adopt() {
 			continue
 		}
 		en.Waiting = slices.DeleteFunc(en.Waiting, func(name string) bool { return e.workers[name] == nil })
+		en.kept = true
 		e.boxed[k] = &en
 		h := e.past[a.Fingerprint]
 		if h == nil {
@@ -83,6 +88,32 @@ func (e *Engine) adopt() {
 		}
 		if _, known := builtin[a.Rule]; known && e.open[in.key()] == nil {
 			e.open[in.key()] = in
+			h.last = in
+			e.toRepeat(e.deps.Now(), a, e.plan.channels(in.labels(e.plan))[1:])
+		}
+	}
+}
+
+// endedElsewhere forgets what another process has resolved, and told so. What
+// this process sees itself is left to it.
+func (e *Engine) endedElsewhere(entries []Entry) {
+	open := map[string]bool{}
+	for _, en := range entries {
+		open[boxKey(en.Alert.Fingerprint, en.Alert.Episode)] = en.Alert.State != event.Resolved
+	}
+	for k, en := range e.boxed {
+		_, its := ofMigration[en.Alert.Rule]
+		if !en.kept || !its && en.Alert.Rule != OutOfBand || en.Alert.State == event.Resolved || open[k] {
+			continue
+		}
+		delete(e.boxed, k)
+		if r := e.repeated[en.Alert.Fingerprint]; r.alert.Episode == en.Alert.Episode {
+			delete(e.repeated, en.Alert.Fingerprint)
+		}
+		for _, in := range e.open {
+			if in.fingerprint == en.Alert.Fingerprint && in.episode == en.Alert.Episode && in.stage != pending {
+				delete(e.open, in.key())
+			}
 		}
 	}
 }

@@ -280,7 +280,7 @@ func (s *stageSet) start(t *testing.T, replica int) {
 	pr := &process{stage: s}
 	s.processes[replica] = pr
 	e, err := start(c, Deps{HTTP: &http.Client{Transport: pr}, Notify: pr.notify, Outbox: pr, Claims: s.claims, Rand: func() float64 { return 1 },
-		Trouble: func(tr *event.Trouble) { t.Errorf("%s: trouble: %s", s.sc.Name, tr.Message) }}, s.variant.without)
+		Trouble: func(tr *event.Trouble) { t.Errorf("%s: trouble: %s", s.sc.Name, tr.Message) }}, s.variant.without, repeatEvery)
 	if err != nil {
 		t.Fatal(s.sc.file, s.sc.Name, err)
 	}

@@ -368,6 +368,7 @@ func (e *Engine) tell(now time.Time, in *instance, s event.AlertState) {
 	to := e.plan.channels(in.labels(e.plan))[1:]
 	to = slices.DeleteFunc(to, func(name string) bool { return e.spares(guardNotToItself, name == in.about) })
 	e.box(Entry{Alert: *a, Class: in.class, Waiting: to})
+	e.toRepeat(now, *a, to)
 	for _, name := range to {
 		e.workers[name].put(*a)
 	}

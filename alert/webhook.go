@@ -55,6 +55,6 @@ func message(a *event.Alert) Message {
 	return m
 }
 
-func (w webhook) send(ctx context.Context, a *event.Alert) error {
-	return w.to.post(ctx, message(a))
+func (w webhook) send(ctx context.Context, batch []event.Alert) error {
+	return w.to.post(ctx, message(&batch[0]))
 }
