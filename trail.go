@@ -35,7 +35,7 @@ func (c *connector) openAudit(inMemory bool) {
 // auditTrouble passes on what keeps the audit trail from being written.
 func (c *connector) auditTrouble(t audit.Trouble) {
 	c.w.trouble(event.Trouble{Database: c.db, Part: "audit", Kind: string(t.Kind), Message: t.Message, Hint: t.Hint,
-		Fallback: t.Spool, ErrorClass: t.Class, SQLState: t.SQLState})
+		Fallback: t.Spool, ErrorClass: t.Class, SQLState: t.SQLState, Over: t.Over})
 }
 
 // recovered passes on how a migration ended whose process did not live to say so.

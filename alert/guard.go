@@ -30,13 +30,14 @@ const (
 	guardOnePerDatabase  guard = "one_per_database"  // and so is a probe that sees nothing
 	guardNotToItself     guard = "not_to_itself"     // a broken channel is not told that it is broken
 	guardInhibited       guard = "inhibited"         // a cause is told, its effects are not
+	guardDatabaseAway    guard = "database_away"     // one database that is away is one alert
 )
 
 var guards = []guard{
 	guardInsideRun, guardRetryWins, guardAttemptNotTry, guardRecheck, guardOperatorCancel, guardOvertaken, guardBackendAlive,
 	guardPeerMigrator, guardOtherAppsOnly, guardTwoSamples, guardHolds, guardHysteresis, guardKeepFiring, guardFlapping,
 	guardCancelNoTimeout, guardWaitNoStall, guardProgressMoves, guardUsualDuration, guardExpected, guardNotValid,
-	guardUnsupported, guardOnePerRun, guardOnePerDatabase, guardNotToItself, guardInhibited,
+	guardUnsupported, guardOnePerRun, guardOnePerDatabase, guardNotToItself, guardInhibited, guardDatabaseAway,
 }
 
 // spares reports whether a guard that applies holds an alert back.

@@ -11,7 +11,7 @@ import (
 // What sqlwitness says of itself.
 
 func (e *Engine) trouble(now time.Time, t event.Trouble) {
-	c := condition{db: t.Database, class: t.ErrorClass, details: []string{t.Message}}
+	c := condition{db: t.Database, class: t.ErrorClass, unreachable: t.Kind == "unreachable", details: []string{t.Message}}
 	if t.Fallback != "" {
 		c.details = append(c.details, "What could not be delivered is in "+t.Fallback+".")
 	}
@@ -25,7 +25,7 @@ func (e *Engine) trouble(now time.Time, t event.Trouble) {
 		}
 		c.rule, c.object = AuditFailure, t.Kind
 		c.says = "the audit trail has a gap or will have one: " + words(t.Kind)
-		if lost := t.Kind == "spool" || strings.HasPrefix(t.Kind, "verify") || strings.HasPrefix(t.Kind, "tamper"); lost {
+		if lost := t.Kind == "spool" || strings.HasPrefix(t.Kind, "verify") || strings.HasPrefix(t.Kind, "tamper") || t.ErrorClass == "tampered"; lost {
 			c.severity = event.Critical
 		}
 	case "probe":

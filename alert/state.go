@@ -30,6 +30,8 @@ type condition struct {
 	details []string
 	steps   []event.Step
 
+	unreachable bool // there was no connection to the database
+
 	proven bool   // the server itself says that it has held for its time
 	about  string // the channel that it is about and that is not told
 }
@@ -77,6 +79,7 @@ type instance struct {
 	seen        time.Time // it was last found to be so
 	deadline    time.Time // when there is something to do; zero if not before it is seen again
 	samples     int
+	held        bool // pending for as long as its cause is open
 
 	told         event.Severity // as which it was told; "" if not yet
 	before       event.Severity // as which it was told before that
@@ -170,12 +173,30 @@ func (e *Engine) ripen(now time.Time, in *instance) {
 	if cause := e.cause(in); e.spares(guardInhibited, cause != nil) {
 		e.count.inhibited.Add(1)
 		in.deadline = time.Time{}
-		if !inFlight(in.rule) {
+		if ofMigration[in.rule] == guardAttemptNotTry {
 			delete(e.open, in.key()) // it will not be seen again; the cause tells of it
 		}
 		return
 	}
 	e.fire(now, in)
+}
+
+// heldBack keeps an alert of ours pending while a database that is away is told
+// as such, and judges it again when that is over. What could not be seen
+// meanwhile is no news by then.
+func (e *Engine) heldBack(now time.Time, in *instance) {
+	if in.stage != pending || in.rule != CannotObserve && in.rule != AuditFailure {
+		return
+	}
+	switch away := e.cause(in) != nil && e.spares(guardInhibited, true); {
+	case away:
+		in.held = true
+	case in.held && in.rule == CannotObserve:
+		delete(e.open, in.key())
+	case in.held:
+		in.held = false
+		e.ripen(now, in)
+	}
 }
 
 func (e *Engine) fire(now time.Time, in *instance) {
@@ -291,7 +312,8 @@ func (e *Engine) sorted() []*instance {
 // tick does what has become due.
 func (e *Engine) tick(now time.Time) {
 	for _, in := range e.sorted() {
-		if in.deadline.IsZero() || in.deadline.After(now) {
+		e.heldBack(now, in)
+		if e.open[in.key()] != in || in.deadline.IsZero() || in.deadline.After(now) {
 			continue
 		}
 		switch in.stage {
@@ -350,7 +372,13 @@ var causes = map[string][]string{
 // cause finds the alert that tells of an alert already.
 func (e *Engine) cause(in *instance) *instance {
 	for _, by := range e.open {
-		if !slices.Contains(causes[in.rule], by.rule) || by.db != in.db {
+		if by.db != in.db || by == in {
+			continue
+		}
+		if e.spares(guardDatabaseAway, tellsOfOutage(by, in)) {
+			return by
+		}
+		if !slices.Contains(causes[in.rule], by.rule) {
 			continue
 		}
 		// Two names that are missing are not the same name.
@@ -359,6 +387,26 @@ func (e *Engine) cause(in *instance) *instance {
 		}
 	}
 	return nil
+}
+
+// tellsOfOutage reports whether both are of a database that is away, and by is
+// the one to tell of it: the migration that was lost by it if there is one, else
+// the audit trail. An entry that is lost is told all the same.
+func tellsOfOutage(by, in *instance) bool {
+	switch {
+	case in.rule == AuditFailure && in.severity == event.Critical || in.class == event.ClassPermission:
+		return false
+	case in.rule == CannotObserve && by.rule == AuditFailure:
+		return away(by) && away(in)
+	case in.rule == CannotObserve || in.rule == AuditFailure:
+		return away(in) && (by.rule == MigrationInterrupted || by.rule == MigrationFailed && away(by))
+	}
+	return false
+}
+
+// away reports whether an alert is of a database that could not be reached.
+func away(in *instance) bool {
+	return in.unreachable || slices.Contains([]string{event.ClassBadConn, event.ClassTerminated, event.ClassConnections}, in.class)
 }
 
 // tell sends an alert to where its routes lead.

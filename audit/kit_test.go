@@ -97,6 +97,7 @@ type bench struct {
 
 	mu       sync.Mutex
 	troubles []Trouble
+	over     []TroubleKind // of them
 }
 
 func each(t *testing.T, kits []kit, test func(*testing.T, *bench)) {
@@ -130,6 +131,10 @@ func (b *bench) open(connect func(context.Context) (driver.Conn, error), cfg Con
 	deps.Report = func(t Trouble) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if t.Over {
+			b.over = append(b.over, t.Kind)
+			return
+		}
 		b.troubles = append(b.troubles, t)
 	}
 	s, err := Open(cfg, event.Database{System: b.kit.system, Name: "shop"}, connect, deps)

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -545,4 +546,20 @@ func TestCommitAnswerLost(t *testing.T) {
 		b.store.Committed(t.Context(), []*event.Migration{m}, driver.ErrBadConn)
 		b.expect("intent/start", "outcome/commit applied", "outcome/after interrupted")
 	})
+}
+
+// TestATroubleIsToldOnceAndThatItIsOver: the alert that it makes would stay open.
+func TestATroubleIsToldOnceAndThatItIsOver(t *testing.T) {
+	b := newBench(t, kitSQLite, Config{})
+	for range 2 {
+		for range 2 {
+			b.store.tell(Trouble{Kind: TroubleUnreachable})
+		}
+		m := migration("1")
+		b.must(b.store.Intent(t.Context(), m, false)) // it writes an entry
+		b.must(b.store.Intent(t.Context(), migration("2"), false))
+	}
+	if len(b.troubles) != 2 || !slices.Equal(b.over, []TroubleKind{TroubleUnreachable, TroubleUnreachable}) {
+		t.Errorf("told are %+v, over are %v", b.troubles, b.over)
+	}
 }

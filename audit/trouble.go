@@ -3,8 +3,8 @@ package audit
 import "time"
 
 // Trouble is something that keeps the record from being written where it
-// belongs. Each kind is reported once, and again only after it was over in
-// between. Every field is safe to log: none holds a DSN, a server's message or
+// belongs. Each kind is reported once, then that it is over, and again only after
+// that. Every field is safe to log: none holds a DSN, a server's message or
 // a part of a statement.
 type Trouble struct {
 	Kind     TroubleKind
@@ -13,6 +13,7 @@ type Trouble struct {
 	Class    string // event.Classify of the error; "" if there was none
 	SQLState string // the server's own code; "" if it gave none
 	Spool    string // the file that has the entries; "" if none has
+	Over     bool   // it works again
 }
 
 // TroubleKind is a closed set, fit for a metric label.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 
 	"github.com/sqlwitness/sqlwitness/event"
 )
@@ -253,8 +254,12 @@ func (s *Store) tell(t Trouble) {
 // over ends troubles: what comes next is worth a report again.
 func (s *Store) over(kinds ...TroubleKind) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	kinds = slices.DeleteFunc(kinds, func(k TroubleKind) bool { return !s.told[k] })
 	for _, k := range kinds {
 		delete(s.told, k)
+	}
+	s.mu.Unlock()
+	for _, k := range kinds {
+		s.deps.Report(Trouble{Kind: k, Over: true, Message: "the audit trail is written again"})
 	}
 }
