@@ -18,6 +18,7 @@ import (
 type crowd struct {
 	isolation sql.IsolationLevel
 	shared    bool // all read and write one version table, as instances of one service do
+	chained   bool // every other one reads what its neighbour writes, which no two of them conflict over
 	audited   bool
 }
 
@@ -92,7 +93,11 @@ func (c crowd) body(tx *sql.Tx, i int, read func()) error {
 		table = "versions"
 	}
 	var n int
-	err := tx.QueryRow("SELECT count(*) FROM " + table).Scan(&n)
+	from := table
+	if c.chained && i%2 == 0 {
+		from = fmt.Sprintf("mine_%d", i+1)
+	}
+	err := tx.QueryRow("SELECT count(*) FROM " + from).Scan(&n)
 	read()
 	if err != nil {
 		return err
@@ -103,13 +108,16 @@ func (c crowd) body(tx *sql.Tx, i int, read func()) error {
 
 // assemble makes the migrators, and the tables that they are to write.
 func assemble(t *testing.T, k kit, n int, cfg Config) (admin *bench, list []*bench) {
-	admin = newBench(t, k, cfg)
-	exec1(t, admin.db, "CREATE TABLE versions (id int)")
+	return assembleAt(newBench(t, k, cfg), n, cfg)
+}
+
+func assembleAt(at *bench, n int, cfg Config) (admin *bench, list []*bench) {
+	exec1(at.t, at.db, "CREATE TABLE versions (id int)")
 	for i := range n {
-		exec1(t, admin.db, fmt.Sprintf("CREATE TABLE mine_%d (id int)", i))
-		list = append(list, newBenchAt(t, k, admin.dsn, cfg))
+		exec1(at.t, at.db, fmt.Sprintf("CREATE TABLE mine_%d (id int)", i))
+		list = append(list, newBenchAt(at.t, at.kit, at.dsn, cfg))
 	}
-	return admin, list
+	return at, list
 }
 
 // Migrators that commit at once conflict no more for being recorded, make one
@@ -134,10 +142,10 @@ func TestCrowd(t *testing.T) {
 		t.Run(fmt.Sprintf("%s/%s/shared=%v", c.kit.name, c.level, c.shared), func(t *testing.T) {
 			key, public := testKey(t, "shop")
 			_, bare := assemble(t, c.kit, c.n, Config{Mode: Off})
-			without := crowd{c.level, c.shared, false}.migrate(bare)
+			without := crowd{isolation: c.level, shared: c.shared}.migrate(bare)
 
 			admin, list := assemble(t, c.kit, c.n, Config{Key: key, Timeout: time.Minute})
-			with := crowd{c.level, c.shared, true}.migrate(list)
+			with := crowd{isolation: c.level, shared: c.shared, audited: true}.migrate(list)
 			for f, times := range with {
 				if without[f] == 0 {
 					t.Errorf("%d tries failed by %v, and without the audit %v", times, f, without)

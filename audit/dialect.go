@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"strings"
 
@@ -20,6 +22,7 @@ type dialect struct {
 
 	session string // run once on each connection of the store's own
 	limits  string // put before each step and write on it
+	begin   string // run before what is read together, see reading; "" where it needs nothing
 	onDisk  string // query: the database's file, "" for one in memory
 	whoami  string // query: three rows, see login
 	have    string // query: the names of the steps that are done
@@ -157,6 +160,33 @@ func (d *dialect) run(ctx context.Context, c *sql.Conn, texts ...string) error {
 		}
 	}
 	return nil
+}
+
+// reading runs f, which reads through c and writes nothing, at READ COMMITTED
+// whatever the database's default is. A serializable transaction of ours can be
+// part of a cycle that ends a migration's on PostgreSQL, and locks what it reads on
+// MySQL. Each query of f sees what was committed when it began. It is a
+// transaction, and no setting of the session: that would stay with the server's
+// side of a transaction pooler, for whoever gets that next.
+//
+// A query of f that fails ends the transaction: f does not go on after it.
+func (d *dialect) reading(ctx context.Context, c *sql.Conn, f func() error) error {
+	if d.begin == "" {
+		return f()
+	}
+	if _, err := c.ExecContext(ctx, d.begin); err != nil {
+		return err
+	}
+	err := f()
+	end := "COMMIT"
+	if err != nil {
+		end = "ROLLBACK"
+	}
+	if _, endErr := c.ExecContext(ctx, end); endErr != nil {
+		_ = c.Raw(func(any) error { return driver.ErrBadConn }) // closes it
+		err = cmp.Or(err, endErr)
+	}
+	return err
 }
 
 // queryer is a *sql.Conn, a *sql.DB or a *sql.Tx.

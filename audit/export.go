@@ -52,17 +52,24 @@ func Export(ctx context.Context, db *sql.DB, system string, format Format, out i
 		return err
 	}
 	defer c.Close()
-	size, err := d.size(ctx, c)
+	var size, signed int64
+	var note []byte
+	err = d.reading(ctx, c, func() (err error) {
+		if size, err = d.size(ctx, c); err == nil {
+			note, signed, err = d.noteUpTo(ctx, c, size)
+		}
+		return err
+	})
 	if err != nil {
 		return noTables(err)
 	}
-	note, signed, err := d.noteUpTo(ctx, c, size)
-	if err != nil {
-		return err
-	}
 	for start := int64(0); start < size; start += exportBatch {
 		end := min(start+exportBatch, size)
-		list, err := d.complete(ctx, c, start, end)
+		var list []*record
+		err := d.reading(ctx, c, func() (err error) {
+			list, err = d.complete(ctx, c, start, end)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,21 @@ func History(ctx context.Context, db *sql.DB, system string, limit int) ([]Past,
 	if d == nil {
 		return nil, errUnsupported
 	}
-	rows, err := db.QueryContext(ctx, "SELECT "+d.dbTime+", "+d.recovery.leaf+
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var list []Past
+	err = d.reading(ctx, c, func() (err error) {
+		list, err = d.history(ctx, c, limit)
+		return err
+	})
+	return list, err
+}
+
+func (d *dialect) history(ctx context.Context, c *sql.Conn, limit int) ([]Past, error) {
+	rows, err := c.QueryContext(ctx, "SELECT "+d.dbTime+", "+d.recovery.leaf+
 		", CASE WHEN LENGTH(p.body) <= "+strconv.Itoa(maxCompared)+" THEN "+d.recovery.body+" END"+
 		" FROM "+d.prefix+"entry e LEFT JOIN "+d.prefix+"payload p ON p.entry = e.id AND p.section = '"+sectionSQL+"'"+
 		" WHERE e.kind = '"+kindOutcome+"' ORDER BY e.id DESC LIMIT "+strconv.Itoa(limit))

@@ -91,7 +91,12 @@ func (s *Store) RunStarted(ctx context.Context, run *event.Run, ours []string) {
 // run.
 func (s *Store) RunFinished(ctx context.Context, run *event.Run) {
 	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
-		last, known, err := s.lastState(ctx, c)
+		var last state
+		var known bool
+		err := s.dialect.reading(ctx, c, func() (err error) {
+			last, known, err = s.lastState(ctx, c)
+			return err
+		})
 		if err != nil || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
 			return err // as it was when the run began
 		}
@@ -99,7 +104,11 @@ func (s *Store) RunFinished(ctx context.Context, run *event.Run) {
 		if err != nil {
 			return err
 		}
-		p, err := s.picture(ctx, c)
+		var p picture
+		err = s.dialect.reading(ctx, c, func() (err error) {
+			p, err = s.picture(ctx, c)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -221,12 +230,17 @@ func (f familiar) without(objects map[string]string) map[string]string {
 }
 
 func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run, ours []string, upto string) error {
-	last, known, err := s.lastState(ctx, c)
-	if err != nil || known && last.stale || !known && run.Applied > 0 {
+	var last state
+	var now picture
+	comparable := false
+	err := s.dialect.reading(ctx, c, func() (err error) {
+		last, comparable, err = s.lastState(ctx, c)
+		if comparable = comparable && !last.stale; comparable {
+			now, err = s.picture(ctx, c)
+		}
 		return err
-	}
-	now, err := s.picture(ctx, c)
-	if err != nil || !known {
+	})
+	if err != nil || !comparable {
 		return err
 	}
 	changed := false

@@ -61,16 +61,20 @@ func (s *Store) readInbox(ctx context.Context, c *sql.Conn) (upto string, err er
 		from = 0
 	}
 	for upto = ""; upto == ""; {
-		list, err := inbox(ctx, c, from, there[0])
+		var list []seen
+		err := s.dialect.reading(ctx, c, func() (err error) {
+			if list, err = inbox(ctx, c, from, there[0]); err != nil {
+				return err
+			}
+			if len(list) < maxInbox {
+				upto = there[0]
+			} else {
+				from = list[len(list)-1].xid + 1
+			}
+			list, err = s.foreign(ctx, c, list)
+			return err
+		})
 		if err != nil {
-			return "", err
-		}
-		if len(list) < maxInbox {
-			upto = there[0]
-		} else {
-			from = list[len(list)-1].xid + 1
-		}
-		if list, err = s.foreign(ctx, c, list); err != nil {
 			return "", err
 		}
 		if len(list) > 0 {

@@ -28,9 +28,13 @@ func mysql() *dialect {
 	}
 	payload := func(entries []*entry) string { return lit.insertPayload("sqlwitness.payload", entries) }
 	d := &dialect{
-		system:  "mysql",
-		session: "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1",
-		whoami:  "SELECT CURRENT_USER() UNION ALL SELECT '' UNION ALL SELECT SUBSTRING_INDEX(USER(), '@', -1)",
+		system: "mysql",
+		// Without autocommit nothing would be written in the end.
+		session: "SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1, autocommit = 1",
+		// For the first query, and without autocommit until the commit; those after
+		// it lock nothing even if they are serializable.
+		begin:  "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+		whoami: "SELECT CURRENT_USER() UNION ALL SELECT '' UNION ALL SELECT SUBSTRING_INDEX(USER(), '@', -1)",
 		have: `SELECT 'database' FROM information_schema.schemata WHERE schema_name = 'sqlwitness'
 UNION ALL SELECT table_name FROM information_schema.tables WHERE table_schema = 'sqlwitness'`,
 		write: func(entries []*entry) []string {

@@ -9,8 +9,9 @@ import (
 
 // pgLimits bounds the statements that follow it in the same text. SET LOCAL ends
 // with the text's implicit transaction: a setting of the session would stay with
-// the server's side of a transaction pooler, for whoever gets that next.
-const pgLimits = "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'; "
+// the server's side of a transaction pooler, for whoever gets that next. So does
+// the isolation, which the database's default might make serializable.
+const pgLimits = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'; "
 
 const savepoint = "sqlwitness_audit"
 
@@ -35,6 +36,7 @@ func postgres() *dialect {
 		system:    "postgresql",
 		atomicDDL: true,
 		limits:    pgLimits,
+		begin:     "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
 		whoami:    "SELECT pg_catalog.unnest(ARRAY[session_user::pg_catalog.text, current_user::pg_catalog.text, pg_catalog.host(pg_catalog.inet_client_addr())])",
 		have: `SELECT 'schema' FROM pg_catalog.pg_namespace WHERE nspname = 'sqlwitness'
 UNION ALL SELECT 'refuse' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'sqlwitness' AND p.proname = 'refuse'

@@ -37,47 +37,63 @@ func Prove(ctx context.Context, db *sql.DB, system, entry string) (string, error
 		return "", err
 	}
 	defer c.Close()
-	size, err := d.size(ctx, c)
-	if err != nil {
-		return "", noTables(err)
-	}
-	note, signed, err := d.noteUpTo(ctx, c, size)
-	if err != nil {
-		return "", err
-	}
-	idx, err := strs(ctx, c, "SELECT idx FROM "+d.prefix+"seal WHERE entry = "+d.lit.id(id))
-	if err != nil {
-		return "", err
-	}
-	if len(idx) == 0 {
-		return "", fmt.Errorf("audit: entry %s is not in the log, or not sealed yet", id)
-	}
-	n, err := strconv.ParseInt(idx[0], 10, 64)
-	if err != nil {
-		return "", err
-	}
-	if n >= signed {
-		return "", fmt.Errorf("audit: no checkpoint covers entry %s: a proof needs one that is signed, see SQLWITNESS_AUDIT_KEY", id)
-	}
-	leaves, err := strs(ctx, c, "SELECT leaf FROM "+d.prefix+"seal WHERE idx = "+idx[0])
-	if err != nil {
-		return "", err
-	}
-	proof, err := tlog.ProveRecord(signed, n, tlog.HashReaderFunc(func(ix []int64) ([]tlog.Hash, error) { return d.nodes(ctx, c, ix) }))
-	if err != nil {
+	var p proved
+	if err := d.reading(ctx, c, func() (err error) { p, err = d.prove(ctx, c, id); return err }); err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\nextra %s\nindex %d\n", proofHeader, base64.StdEncoding.EncodeToString([]byte(leaves[0])), n)
-	for _, h := range proof {
+	fmt.Fprintf(&b, "%s\nextra %s\nindex %d\n", proofHeader, base64.StdEncoding.EncodeToString([]byte(p.leaf)), p.idx)
+	for _, h := range p.path {
 		fmt.Fprintln(&b, h)
 	}
-	text := b.String() + "\n" + string(note)
+	text := b.String() + "\n" + string(p.note)
 	// What is handed out holds: the nodes may have been tampered with.
 	if _, _, err := checkProof(text, nil); err != nil {
 		return "", errors.New("audit: the stored tree does not lead to the checkpoint: run sqlwitness audit verify")
 	}
 	return text, nil
+}
+
+// proved is what a proof is made of.
+type proved struct {
+	idx  int64
+	leaf string // of the tree
+	path tlog.RecordProof
+	note []byte // of the checkpoint
+}
+
+func (d *dialect) prove(ctx context.Context, c *sql.Conn, id uuid.UUID) (p proved, err error) {
+	size, err := d.size(ctx, c)
+	if err != nil {
+		return p, noTables(err)
+	}
+	note, signed, err := d.noteUpTo(ctx, c, size)
+	if err != nil {
+		return p, err
+	}
+	idx, err := strs(ctx, c, "SELECT idx FROM "+d.prefix+"seal WHERE entry = "+d.lit.id(id))
+	if err != nil {
+		return p, err
+	}
+	if len(idx) == 0 {
+		return p, fmt.Errorf("audit: entry %s is not in the log, or not sealed yet", id)
+	}
+	n, err := strconv.ParseInt(idx[0], 10, 64)
+	if err != nil {
+		return p, err
+	}
+	if n >= signed {
+		return p, fmt.Errorf("audit: no checkpoint covers entry %s: a proof needs one that is signed, see SQLWITNESS_AUDIT_KEY", id)
+	}
+	leaves, err := strs(ctx, c, "SELECT leaf FROM "+d.prefix+"seal WHERE idx = "+idx[0])
+	if err != nil {
+		return p, err
+	}
+	path, err := tlog.ProveRecord(signed, n, tlog.HashReaderFunc(func(ix []int64) ([]tlog.Hash, error) { return d.nodes(ctx, c, ix) }))
+	if err != nil {
+		return p, err
+	}
+	return proved{n, leaves[0], path, note}, nil
 }
 
 // CheckProof checks a proof as Prove writes it, offline, with the public keys

@@ -97,7 +97,11 @@ func (s *Store) Recover(ctx context.Context) error {
 }
 
 func (s *Store) recover(ctx context.Context, c *sql.Conn) error {
-	list, err := s.openAttempts(ctx, c)
+	var list []open
+	err := s.dialect.reading(ctx, c, func() (err error) {
+		list, err = s.openAttempts(ctx, c)
+		return err
+	})
 	for _, o := range list {
 		s.resolve(ctx, c, o)
 	}
@@ -223,9 +227,13 @@ func (s *Store) mine(attempt uuid.UUID) bool {
 func (s *Store) resolve(ctx context.Context, c *sql.Conn, o open) {
 	r := Recovery{Migration: s.migrationOf(o), Resolution: Committed}
 	if !o.committed {
-		running, known := s.running(ctx, c, o)
+		var running, known bool
+		err := s.dialect.reading(ctx, c, func() error {
+			running, known = s.running(ctx, c, o)
+			return nil
+		})
 		switch {
-		case !known:
+		case err != nil || !known:
 			return
 		case running:
 			r.Resolution = StillRunning

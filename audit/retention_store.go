@@ -219,43 +219,45 @@ func (s *Store) setPolicy(ctx context.Context, c *sql.Conn, before []inForce, o 
 }
 
 // notes are the facts of all the entries of some kinds, in the order of their ids.
-func (s *Store) notes(ctx context.Context, c queryer, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
+func (s *Store) notes(ctx context.Context, c *sql.Conn, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
 	return s.notesBy(ctx, c, "e.id", visit, kinds...)
 }
 
 // lastNote is the facts of the last entry of some kinds; nil if there is none.
-func (s *Store) lastNote(ctx context.Context, c queryer, kinds ...string) (last map[string]any, err error) {
+func (s *Store) lastNote(ctx context.Context, c *sql.Conn, kinds ...string) (last map[string]any, err error) {
 	err = s.notesBy(ctx, c, "e.id DESC LIMIT 1", func(_ string, _ time.Time, facts map[string]any) { last = facts }, kinds...)
 	return last, err
 }
 
-func (s *Store) notesBy(ctx context.Context, c queryer, order string, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
+func (s *Store) notesBy(ctx context.Context, c *sql.Conn, order string, visit func(kind string, at time.Time, facts map[string]any), kinds ...string) error {
 	d := s.dialect
-	rows, err := c.QueryContext(ctx, "SELECT e.kind, "+d.dbTime+", "+d.recovery.leaf+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+
-		strings.Join(kinds, "', '")+"') ORDER BY "+order)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var kind, at, leaf string
-		if err := rows.Scan(&kind, &at, &leaf); err != nil {
+	return d.reading(ctx, c, func() error {
+		rows, err := c.QueryContext(ctx, "SELECT e.kind, "+d.dbTime+", "+d.recovery.leaf+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+
+			strings.Join(kinds, "', '")+"') ORDER BY "+order)
+		if err != nil {
 			return err
 		}
-		var l struct {
-			Facts map[string]any `json:"facts"`
+		defer rows.Close()
+		for rows.Next() {
+			var kind, at, leaf string
+			if err := rows.Scan(&kind, &at, &leaf); err != nil {
+				return err
+			}
+			var l struct {
+				Facts map[string]any `json:"facts"`
+			}
+			text, err := hex.DecodeString(leaf)
+			when, timeErr := time.Parse(time.RFC3339Nano, at)
+			if err != nil || timeErr != nil || json.Unmarshal(text, &l) != nil {
+				continue // verification's business
+			}
+			visit(kind, when, l.Facts)
 		}
-		text, err := hex.DecodeString(leaf)
-		when, timeErr := time.Parse(time.RFC3339Nano, at)
-		if err != nil || timeErr != nil || json.Unmarshal(text, &l) != nil {
-			continue // verification's business
-		}
-		visit(kind, when, l.Facts)
-	}
-	return rows.Err()
+		return rows.Err()
+	})
 }
 
-func (s *Store) policies(ctx context.Context, c queryer) (list []inForce, err error) {
+func (s *Store) policies(ctx context.Context, c *sql.Conn) (list []inForce, err error) {
 	err = s.notes(ctx, c, func(_ string, at time.Time, facts map[string]any) {
 		text, _ := facts["policy"].(string)
 		if p, err := ParsePolicy(text); err == nil {
@@ -265,7 +267,7 @@ func (s *Store) policies(ctx context.Context, c queryer) (list []inForce, err er
 	return list, err
 }
 
-func (s *Store) holds(ctx context.Context, c queryer) (list []hold, err error) {
+func (s *Store) holds(ctx context.Context, c *sql.Conn) (list []hold, err error) {
 	err = s.notes(ctx, c, func(kind string, _ time.Time, facts map[string]any) {
 		name, _ := facts["name"].(string)
 		attempt, _ := facts["attempt"].(string)
@@ -296,33 +298,36 @@ type kept struct {
 
 // sections reads which sections there are, and with a condition on e and p only
 // some of them.
-func (s *Store) sections(ctx context.Context, c queryer, body bool, where string) (list []kept, err error) {
+func (s *Store) sections(ctx context.Context, c *sql.Conn, body bool, where string) (list []kept, err error) {
 	d, column := s.dialect, "''"
 	if body {
 		column = d.recovery.body
 	}
-	rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.id")+", "+d.recovery.id("e.attempt")+", p.section, "+d.dbTime+", "+column+
-		" FROM "+d.prefix+"payload p JOIN "+d.prefix+"entry e ON e.id = p.entry WHERE p.section IN ('"+strings.Join(retained[:], "', '")+"')"+where+" ORDER BY e.id, p.section")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var k kept
-		var at string
-		if err := rows.Scan(&k.entry, &k.attempt, &k.section, &at, &k.body); err != nil {
-			return nil, err
+	err = d.reading(ctx, c, func() error {
+		rows, err := c.QueryContext(ctx, "SELECT "+d.recovery.id("e.id")+", "+d.recovery.id("e.attempt")+", p.section, "+d.dbTime+", "+column+
+			" FROM "+d.prefix+"payload p JOIN "+d.prefix+"entry e ON e.id = p.entry WHERE p.section IN ('"+strings.Join(retained[:], "', '")+"')"+where+" ORDER BY e.id, p.section")
+		if err != nil {
+			return err
 		}
-		k.entry, k.attempt = strings.ReplaceAll(uuidText(k.entry), "-", ""), uuidText(k.attempt)
-		if k.at, err = time.Parse(time.RFC3339Nano, at); err == nil && k.entry != "" {
-			list = append(list, k)
+		defer rows.Close()
+		for rows.Next() {
+			var k kept
+			var at string
+			if err := rows.Scan(&k.entry, &k.attempt, &k.section, &at, &k.body); err != nil {
+				return err
+			}
+			k.entry, k.attempt = strings.ReplaceAll(uuidText(k.entry), "-", ""), uuidText(k.attempt)
+			if k.at, err = time.Parse(time.RFC3339Nano, at); err == nil && k.entry != "" {
+				list = append(list, k)
+			}
 		}
-	}
-	return list, rows.Err()
+		return rows.Err()
+	})
+	return list, err
 }
 
 // due are the sections whose time is over, and how many of them are held.
-func (s *Store) due(ctx context.Context, c queryer, policies []inForce) (list []doomed, held int, err error) {
+func (s *Store) due(ctx context.Context, c *sql.Conn, policies []inForce) (list []doomed, held int, err error) {
 	holds, err := s.holds(ctx, c)
 	if err != nil {
 		return nil, 0, err
@@ -359,7 +364,7 @@ func (s *Store) due(ctx context.Context, c queryer, policies []inForce) (list []
 }
 
 // erasable are the sections that options name.
-func (s *Store) erasable(ctx context.Context, c queryer, o EraseOptions) ([]kept, error) {
+func (s *Store) erasable(ctx context.Context, c *sql.Conn, o EraseOptions) ([]kept, error) {
 	where := ""
 	for column, id := range map[string]string{"e.id": o.Entry, "e.attempt": o.Attempt} {
 		if id == "" {

@@ -51,12 +51,13 @@ type sealer struct {
 
 	// pass is held by the one that seals; what follows is under it.
 	pass   sync.Mutex
-	head   *head  // as it was left; nil where it is to be read
-	from   string // literal: the id from which entries are looked for; "" for all
-	log    string // id of the log, once it is known
-	parent string // that of the log which the tables were copied from
-	kept   int64  // size of the last checkpoint in the tables
-	signed int64  // size of the last checkpoint of this process
+	head   *head             // as it was left; nil where it is to be read
+	from   string            // literal: the id from which entries are looked for; "" for all
+	log    string            // id of the log, once it is known
+	facts  map[string]string // of the database; asked for until the log is known
+	parent string            // that of the log which the tables were copied from
+	kept   int64             // size of the last checkpoint in the tables
+	signed int64             // size of the last checkpoint of this process
 }
 
 // errTampered: the tables contradict what was signed.
@@ -87,7 +88,7 @@ func (s *sealer) soon(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	if inline {
-		s.attempt(ctx)
+		s.tell(s.attempt(ctx))
 	}
 }
 
@@ -103,10 +104,14 @@ func (s *sealer) run(done chan struct{}) {
 		case <-s.hurry:
 			timer.Stop()
 		}
-		if s.attempt(context.Background()) {
+		err := s.attempt(context.Background())
+		if err == nil {
 			delay, tries = sealDelay, sealTries
 		} else {
 			delay, tries = delay*4+rand.N(delay), tries-1
+			if tries == 0 || s.closing() || !s.overtaken(err) {
+				s.tell(err)
+			}
 		}
 		s.mu.Lock()
 		if s.oldest.IsZero() || tries == 0 || s.closing() {
@@ -163,8 +168,8 @@ func (s *sealer) anchorLag() (lag time.Duration) {
 	return lag
 }
 
-// attempt makes one pass and reports whether it has sealed all there was.
-func (s *sealer) attempt(ctx context.Context) bool {
+// attempt makes one pass, which seals all there is.
+func (s *sealer) attempt(ctx context.Context) error {
 	s.pass.Lock()
 	defer s.pass.Unlock()
 	s.mu.Lock()
@@ -175,11 +180,7 @@ func (s *sealer) attempt(ctx context.Context) bool {
 	err := s.store.own.do(ctx, s.seal)
 	if err != nil {
 		s.head = nil
-		// Tables that have been dropped are made again by the next entry.
-		if class, _ := event.Classify(err); class != event.ClassMissingObject {
-			s.store.tell(s.store.sealTrouble(err))
-		}
-		return false
+		return err
 	}
 	s.store.over(TroubleSeal)
 	s.mu.Lock()
@@ -187,14 +188,36 @@ func (s *sealer) attempt(ctx context.Context) bool {
 	if !s.more {
 		s.oldest = time.Time{}
 	}
-	return true
+	return nil
+}
+
+func (s *sealer) tell(err error) {
+	// Tables that have been dropped are made again by the next entry.
+	if class, _ := event.Classify(err); err != nil && class != event.ClassMissingObject {
+		s.store.tell(s.store.sealTrouble(err))
+	}
+}
+
+// overtaken reports whether another process seals, which is no trouble.
+func (s *sealer) overtaken(err error) bool {
+	return errors.Is(err, errOvertaken) || s.store.dialect.overtaken(err)
 }
 
 // seal is a pass: batches until nothing is left, then a checkpoint.
 func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
+	d := s.store.dialect
+	if s.log == "" { // not while reading: what a role may not ask would end that
+		s.facts = d.facts(ctx, c)
+	}
 	size := int64(-1)
 	for lost := 0; ; {
-		err := s.find(ctx, c)
+		var list []unsealed
+		err := d.reading(ctx, c, func() (err error) {
+			if err = s.find(ctx, c); err == nil {
+				list, err = d.open(ctx, c, s.from, sealBatch)
+			}
+			return err
+		})
 		if errors.Is(err, errOvertaken) {
 			continue
 		}
@@ -204,13 +227,13 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
 		if s.head.size > size { // whoever was first, it goes on
 			lost, size = 0, s.head.size
 		}
-		n, err := s.batch(ctx, c)
-		switch {
-		case err == nil && n == 0:
-			s.from = s.store.dialect.lit.id(idFrom(s.store.began.Add(-sealWindow)))
+		if len(list) == 0 {
+			s.from = d.lit.id(idFrom(s.store.began.Add(-sealWindow)))
 			return s.checkpoint(ctx, c)
+		}
+		switch err := s.batch(ctx, c, list); {
 		case err == nil:
-		case lost < sealTries && (errors.Is(err, errOvertaken) || s.store.dialect.overtaken(err)):
+		case lost < sealTries && s.overtaken(err):
 			lost, s.head = lost+1, nil
 		default:
 			return err
@@ -255,7 +278,7 @@ func (s *sealer) which(ctx context.Context, c *sql.Conn) (string, error) {
 		return "", err
 	}
 	s.parent = o.Log
-	if o.elsewhere(s.store.dialect.facts(ctx, c)) {
+	if o.elsewhere(s.facts) {
 		return "", nil
 	}
 	s.learn(o.Log)
@@ -292,41 +315,41 @@ func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
 	return nil
 }
 
-// batch seals the next entries and says how many those were.
-func (s *sealer) batch(ctx context.Context, c *sql.Conn) (int, error) {
-	d := s.store.dialect
-	list, err := d.open(ctx, c, s.from, sealBatch)
-	if err != nil || len(list) == 0 {
-		return 0, err
-	}
+// batch seals entries.
+func (s *sealer) batch(ctx context.Context, c *sql.Conn, list []unsealed) error {
 	next := &head{tree: tree{size: s.head.size, edge: slices.Clone(s.head.edge)}, log: s.head.log}
 	if next.log == "" {
 		first, err := s.openLog(ctx, c, next)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		list = append([]unsealed{first}, slices.DeleteFunc(list, func(u unsealed) bool { return u.id == first.id })...)
 	}
+	d := s.store.dialect
 	if err := d.run(ctx, c, d.extend(next, list)...); err != nil {
-		return 0, err
+		return err
 	}
 	s.learn(next.log)
 	s.head = next
-	return len(list), nil
+	return nil
 }
 
 // openLog writes the entry that opens a log. One that is not sealed right away,
 // because another process was first, opens nothing.
 func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, error) {
 	d := s.store.dialect
-	e, err := s.store.scribe.opening(d.facts(ctx, c), &head{tree: h.tree, log: s.parent})
+	e, err := s.store.scribe.opening(s.facts, &head{tree: h.tree, log: s.parent})
 	if err != nil {
 		return unsealed{}, err
 	}
 	if err := d.store(ctx, c, []*entry{e}); err != nil {
 		return unsealed{}, err
 	}
-	list, err := d.open(ctx, c, d.lit.id(e.id), sealBatch)
+	var list []unsealed
+	err = d.reading(ctx, c, func() (err error) {
+		list, err = d.open(ctx, c, d.lit.id(e.id), sealBatch)
+		return err
+	})
 	if err != nil {
 		return unsealed{}, err
 	}

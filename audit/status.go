@@ -30,35 +30,38 @@ func StatusOf(ctx context.Context, db *sql.DB, system string) (*Status, error) {
 	}
 	defer c.Close()
 	s := &Status{}
+	if err := d.reading(ctx, c, func() error { return s.read(ctx, d, c) }); err != nil {
+		return nil, err
+	}
+	s.Guards, err = Guards(ctx, system, c)
+	return s, err
+}
+
+func (s *Status) read(ctx context.Context, d *dialect, c *sql.Conn) (err error) {
 	if s.Size, err = d.size(ctx, c); err != nil {
-		return nil, noTables(err)
+		return noTables(err)
 	}
 	if s.Unsealed, err = d.unsealed(ctx, c); err != nil {
-		return nil, err
+		return err
 	}
 	logs, err := d.logs(ctx, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(logs) > 0 {
 		s.Log = logs[len(logs)-1].Log
 	}
 	note, _, err := d.noteUpTo(ctx, c, s.Size)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if cp, _, err := (*keyring)(nil).open(note); err == nil {
 		s.Origin, s.Signed = cp.Origin, cp.Size
 	}
-	err = d.records(ctx, c, s.Size-1, s.Size, func(r *record) error {
+	return d.records(ctx, c, s.Size-1, s.Size, func(r *record) error {
 		s.Last, s.LastKind = r.facts.dbTime, r.kind
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.Guards, err = Guards(ctx, system, c)
-	return s, err
 }
 
 // unsealed counts the entries that have no place in the tree.

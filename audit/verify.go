@@ -171,32 +171,37 @@ func newVerifier(cfg VerifyConfig) (*verifier, error) {
 }
 
 func (v *verifier) database(ctx context.Context, c *sql.Conn) error {
-	size, err := v.d.size(ctx, c)
+	var size int64
+	err := v.d.reading(ctx, c, func() (err error) {
+		if size, err = v.d.size(ctx, c); err != nil {
+			return noTables(err)
+		}
+		logs, err := v.d.logs(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, o := range logs {
+			v.logs = append(v.logs, o.Log)
+		}
+		return v.start(ctx, c, size)
+	})
 	if err != nil {
-		return noTables(err)
-	}
-	logs, err := v.d.logs(ctx, c)
-	if err != nil {
-		return err
-	}
-	for _, o := range logs {
-		v.logs = append(v.logs, o.Log)
-	}
-	if err := v.start(ctx, c, size); err != nil {
 		return err
 	}
 	v.places = make([]place, min(verifyBatch, size))
 	for v.tree.size < size {
-		if err := v.batch(ctx, c, min(v.tree.size+verifyBatch, size)); err != nil {
+		end := min(v.tree.size+verifyBatch, size)
+		if err := v.d.reading(ctx, c, func() error { return v.batch(ctx, c, end) }); err != nil {
 			return err
 		}
 		if v.cfg.Progress != nil {
 			v.cfg.Progress(v.tree.size, size)
 		}
 	}
-	if err := v.around(ctx, c, size); err != nil {
+	if err := v.d.reading(ctx, c, func() error { return v.around(ctx, c, size) }); err != nil {
 		return err
 	}
+	v.surroundings(ctx, c)
 	v.end()
 	return nil
 }
@@ -371,30 +376,25 @@ func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
 	if err := v.checkpointsWhere(ctx, c, "size > "+strconv.FormatInt(size, 10)); err != nil {
 		return err
 	}
-	for _, cp := range v.kept {
-		v.wanted = append(v.wanted, want{cp, false})
-	}
-	if last, err := d.number(ctx, c, "SELECT MAX(ix) + 1 FROM "+d.prefix+"node"); err != nil {
+	nodes, err := d.number(ctx, c, "SELECT MAX(ix) + 1 FROM "+d.prefix+"node")
+	if err != nil {
 		return err
-	} else if last > tlog.StoredHashCount(size) {
+	}
+	// Read last: what was sealed meanwhile is not beyond the tree.
+	now, err := d.size(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, cp := range v.kept {
+		if cp.Size > now {
+			v.wanted = append(v.wanted, want{cp, false})
+		}
+	}
+	if nodes > tlog.StoredHashCount(max(size, now)) {
 		v.find(NodeForeign, nil, "there are nodes beyond the tree's %d entries: its end was cut off, or rows were added by hand", size)
 	}
 	if err := v.unsigned(ctx, c, size); err != nil {
 		return err
-	}
-	if o := v.report.opened; o != nil && o.elsewhere(d.facts(ctx, c)) {
-		v.find(Moved, nil, "this is not the database that the log was opened in: it is a copy, or was restored on another server")
-	}
-	guards, err := Guards(ctx, d.system, c)
-	if err != nil {
-		v.report.unchecked("the guards of the tables")
-	}
-	for _, g := range guards {
-		if g.Guard == "privileges" {
-			v.find(GuardWeak, nil, "%s: %s", g.Table, g.State)
-			continue
-		}
-		v.find(GuardOff, nil, "the guard %s of table %s is %s", g.Guard, g.Table, g.State)
 	}
 	if v.report.From > 0 {
 		return nil // the rest reads everything
@@ -411,6 +411,24 @@ func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
 		v.find(Unsealed, nil, "%d entries are recorded and not sealed yet", v.report.Unsealed)
 	}
 	return err
+}
+
+// surroundings checks what of the database a role may not be allowed to see.
+func (v *verifier) surroundings(ctx context.Context, c *sql.Conn) {
+	if o := v.report.opened; o != nil && o.elsewhere(v.d.facts(ctx, c)) {
+		v.find(Moved, nil, "this is not the database that the log was opened in: it is a copy, or was restored on another server")
+	}
+	guards, err := Guards(ctx, v.d.system, c)
+	if err != nil {
+		v.report.unchecked("the guards of the tables")
+	}
+	for _, g := range guards {
+		if g.Guard == "privileges" {
+			v.find(GuardWeak, nil, "%s: %s", g.Table, g.State)
+			continue
+		}
+		v.find(GuardOff, nil, "the guard %s of table %s is %s", g.Guard, g.Table, g.State)
+	}
 }
 
 // unsigned compares the size with the last checkpoint of the tables.

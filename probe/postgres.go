@@ -32,9 +32,10 @@ func (*postgres) settings() []string {
 }
 
 // begin sets the limits for one transaction: a setting of the session would stay
-// with the server's side of a transaction pooler, for whoever gets that next.
+// with the server's side of a transaction pooler, for whoever gets that next. By
+// default the database might make it serializable and deferrable, which waits.
 func (*postgres) begin() string {
-	return "BEGIN READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '2s'"
+	return "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'; SET LOCAL idle_in_transaction_session_timeout = '2s'"
 }
 
 func (*postgres) end() string { return "COMMIT" }

@@ -83,7 +83,12 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 		return nil, err
 	}
 	defer db.Close()
-	entries, err := t.entries(ctx, db)
+	tx, err := db.BeginTx(ctx, t.reading)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit trail: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	entries, err := t.entries(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("read the audit trail: %w", err)
 	}
@@ -102,7 +107,7 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 		return nil, fmt.Errorf("there is no run %q in the newest %d entries of the audit trail", run, newestEntries)
 	}
 	for _, e := range entries {
-		if err := t.sections(ctx, db, e); err != nil {
+		if err := t.sections(ctx, tx, e); err != nil {
 			return nil, fmt.Errorf("read the audit trail: %w", err)
 		}
 	}
@@ -114,6 +119,7 @@ type trail struct {
 	entry, payload, id string
 	key                func(id string) any // as the payload's key is compared
 	where              string
+	reading            *sql.TxOptions
 }
 
 // openTrail opens the database that a URL names.
@@ -122,19 +128,22 @@ func openTrail(dsn string) (*sql.DB, *trail, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// A serializable transaction, which may be the database's default, could be what
+	// ends a migration's. SQLite knows no other.
+	reading := &sql.TxOptions{Isolation: sql.LevelReadCommitted, ReadOnly: true}
 	bytes := func(id string) any { b, _ := hex.DecodeString(id); return b } // it comes from the database as hex
 	switch system {
 	case "postgresql":
-		return db, &trail{"sqlwitness.entry", "sqlwitness.payload", "replace(id::text, '-', '')", func(id string) any { return id }, "entry = $1::uuid"}, nil
+		return db, &trail{"sqlwitness.entry", "sqlwitness.payload", "replace(id::text, '-', '')", func(id string) any { return id }, "entry = $1::uuid", reading}, nil
 	case "mysql":
-		return db, &trail{"sqlwitness.entry", "sqlwitness.payload", "lower(hex(id))", bytes, "entry = ?"}, nil
+		return db, &trail{"sqlwitness.entry", "sqlwitness.payload", "lower(hex(id))", bytes, "entry = ?", reading}, nil
 	}
-	return db, &trail{"sqlwitness_entry", "sqlwitness_payload", "lower(hex(id))", bytes, "entry = ?"}, nil
+	return db, &trail{"sqlwitness_entry", "sqlwitness_payload", "lower(hex(id))", bytes, "entry = ?", nil}, nil
 }
 
 // entries are the newest ones, oldest first: their ids sort by time.
-func (t *trail) entries(ctx context.Context, db *sql.DB) (list []*trailEntry, err error) {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT %s, leaf FROM %s ORDER BY id DESC LIMIT %d", t.id, t.entry, newestEntries))
+func (t *trail) entries(ctx context.Context, tx *sql.Tx) (list []*trailEntry, err error) {
+	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT %s, leaf FROM %s ORDER BY id DESC LIMIT %d", t.id, t.entry, newestEntries))
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +164,8 @@ func (t *trail) entries(ctx context.Context, db *sql.DB) (list []*trailEntry, er
 }
 
 // sections reads those of an entry that have not been erased.
-func (t *trail) sections(ctx context.Context, db *sql.DB, e *trailEntry) error {
-	rows, err := db.QueryContext(ctx, fmt.Sprintf("SELECT section, body FROM %s WHERE %s", t.payload, t.where), t.key(e.id))
+func (t *trail) sections(ctx context.Context, tx *sql.Tx, e *trailEntry) error {
+	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT section, body FROM %s WHERE %s", t.payload, t.where), t.key(e.id))
 	if err != nil {
 		return err
 	}
