@@ -120,6 +120,10 @@ func (w *Witness) verifyAudit(ctx context.Context) (dashboard.Status, error) {
 			class, code := event.Classify(err)
 			s.Note = fmt.Sprintf("the trail of %s could not be checked: %s %s", c.db.Name, class, code)
 		default:
+			if err := c.audit.Verified(ctx, report); err != nil && w.cfg.Audit.Mode != audit.Off {
+				class, code := event.Classify(err)
+				s.Note = fmt.Sprintf("this verification of %s is not in the record: the entry could not be written (%s %s)", c.db.Name, class, code)
+			}
 			if report.Altered() {
 				s.Verdict = dashboard.Broken
 			}

@@ -29,7 +29,9 @@ const (
 	KindRelease   = "retention.release"
 	KindPrune     = "retention.prune"
 	KindErase     = "retention.erase"
-	stageNote     = "note" // of every entry of these kinds
+	KindVerified  = "verify.run" // somebody has verified the record
+	KindExported  = "export.run" // somebody has read all of it
+	stageNote     = "note"       // of every entry of these kinds
 	maxFactsBytes = 48 << 10
 )
 

@@ -41,7 +41,7 @@ func (s *Status) read(ctx context.Context, d *dialect, c *sql.Conn) (err error) 
 	if s.Size, err = d.size(ctx, c); err != nil {
 		return noTables(err)
 	}
-	if s.Unsealed, err = d.unsealed(ctx, c); err != nil {
+	if s.Unsealed, err = d.unsealed(ctx, c, ""); err != nil {
 		return err
 	}
 	logs, err := d.logs(ctx, c)
@@ -64,7 +64,8 @@ func (s *Status) read(ctx context.Context, d *dialect, c *sql.Conn) (err error) 
 	})
 }
 
-// unsealed counts the entries that have no place in the tree.
-func (d *dialect) unsealed(ctx context.Context, c *sql.Conn) (int64, error) {
-	return d.number(ctx, c, "SELECT COUNT(*) FROM "+d.prefix+"entry e WHERE NOT EXISTS (SELECT 1 FROM "+d.prefix+"seal s WHERE s.entry = e.id)")
+// unsealed counts the entries that have no place in the tree, of those that a
+// condition on e, which ends in AND, leaves; "" for all.
+func (d *dialect) unsealed(ctx context.Context, c *sql.Conn, where string) (int64, error) {
+	return d.number(ctx, c, "SELECT COUNT(*) FROM "+d.prefix+"entry e WHERE "+where+"NOT EXISTS (SELECT 1 FROM "+d.prefix+"seal s WHERE s.entry = e.id)")
 }

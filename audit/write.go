@@ -56,12 +56,7 @@ func (s *Store) prepare(ctx context.Context, c *sql.Conn) error {
 			return errInMemory
 		}
 	}
-	if d.whoami != "" && s.login.Load() == nil {
-		if rows, err := strs(ctx, c, d.whoami); err == nil && len(rows) > 0 {
-			l := loginOf(rows)
-			s.login.Store(&l)
-		}
-	}
+	s.identify(ctx, c)
 	err := d.setup(ctx, c)
 	switch {
 	case err == nil:
@@ -71,6 +66,17 @@ func (s *Store) prepare(ctx context.Context, c *sql.Conn) error {
 		s.state.Store(stateAbsent)
 	}
 	return err
+}
+
+// identify asks the database whom the store's own connection is logged in as.
+func (s *Store) identify(ctx context.Context, c *sql.Conn) {
+	if s.dialect.whoami == "" || s.login.Load() != nil {
+		return
+	}
+	if rows, err := strs(ctx, c, s.dialect.whoami); err == nil && len(rows) > 0 {
+		l := loginOf(rows)
+		s.login.Store(&l)
+	}
 }
 
 // write puts entries into the tables, which it makes again where they have been

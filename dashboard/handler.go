@@ -24,7 +24,7 @@ var assets embed.FS
 //	GET  /api/runs/{id}     a run with its migrations, statements and locks
 //	GET  /api/events        the picture and then what changes, as server-sent events
 //	GET  /api/audit         how the audit trail stands
-//	POST /api/audit/verify  verifies the audit trail; it changes nothing
+//	POST /api/audit/verify  verifies the audit trail; it changes nothing, and leaves an entry that it did
 //
 // It may be mounted under a prefix that ends in "/": the page asks for all of
 // them by relative URLs.

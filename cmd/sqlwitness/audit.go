@@ -97,7 +97,7 @@ func newAuditFlags(name string, errs io.Writer) auditFlags {
 	return auditFlags{f, f.String("dsn", "", "`URL` of the database; default the one in SQLWITNESS_DSN")}
 }
 
-// open opens the database. Nothing is written to it.
+// open opens the database, to read.
 func (f auditFlags) open() (*sql.DB, string, error) {
 	dsn := *f.dsn
 	if dsn == "" {

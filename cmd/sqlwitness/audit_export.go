@@ -2,18 +2,24 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 func auditExport(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := newAuditFlags("export", errs)
 	format := f.String("format", "jsonl", "jsonl, which can be verified again, csv or ocsf")
 	file := f.String("o", "", "`file` to write to; default stdout")
+	noRecord := f.Bool("no-record", false, noRecordUsage)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -22,16 +28,58 @@ func auditExport(ctx context.Context, args []string, out, errs io.Writer) error 
 		return err
 	}
 	defer db.Close()
+	to := out
+	if *file != "" {
+		w, err := os.OpenFile(*file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // it holds what the database does
+		if err != nil {
+			return err
+		}
+		defer w.Close() // again, after an error
+		to = w
+	}
+	sum := &summed{out: to, hash: sha256.New()}
+	done := audit.Exported{Format: audit.Format(*format)}
 	p := newEntryCount(errs, "exported")
-	defer p.end()
-	if *file == "" {
-		return audit.Export(ctx, db, system, audit.Format(*format), out, p.show)
+	err = audit.Export(ctx, db, system, done.Format, sum, func(n, total int64) { done.Entries = n; p.show(n, total) })
+	p.end()
+	if w, ok := to.(*os.File); ok && *file != "" {
+		err = errors.Join(err, w.Close())
 	}
-	w, err := os.OpenFile(*file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // it holds what the database does
+	done.Bytes, done.SHA256, done.Failed = sum.bytes, hex.EncodeToString(sum.hash.Sum(nil)), err != nil
+	if done.Bytes > 0 && !*noRecord {
+		f.recordReading(errs, "export", func(s *audit.Store) error { return s.Exported(ctx, done) })
+	}
+	return err
+}
+
+// summed is a writer that knows what has gone through it.
+type summed struct {
+	out   io.Writer
+	hash  hash.Hash
+	bytes int64
+}
+
+func (s *summed) Write(b []byte) (int, error) {
+	n, err := s.out.Write(b)
+	s.hash.Write(b[:n])
+	s.bytes += int64(n)
+	return n, err
+}
+
+const noRecordUsage = "leave no entry of this: for a copy that is evidence"
+
+// recordReading leaves an entry that the record was read. An account that may
+// only read leaves none, which is said and is no failure.
+func (f auditFlags) recordReading(errs io.Writer, what string, record func(*audit.Store) error) {
+	store, done, err := f.store(audit.Config{})
+	if err == nil {
+		defer done()
+		err = record(store)
+	}
 	if err != nil {
-		return err
+		class, code := event.Classify(err)
+		fmt.Fprintf(errs, "sqlwitness: this %s is not in the record: the entry could not be written (%s)\n", what, strings.TrimSpace(class+" "+code))
 	}
-	return errors.Join(audit.Export(ctx, db, system, audit.Format(*format), w, p.show), w.Close())
 }
 
 func auditProve(ctx context.Context, args []string, out, errs io.Writer) error {

@@ -40,6 +40,7 @@ func auditVerify(ctx context.Context, args []string, out, errs io.Writer) error 
 	file := f.String("file", "", "verify this JSONL `file` of sqlwitness audit export instead, - for stdin")
 	since := f.Bool("since", false, "check what came after the newest checkpoint of the anchors, which vouches for what is before")
 	asJSON := f.Bool("json", false, "write the result as one JSON object")
+	noRecord := f.Bool("no-record", false, noRecordUsage)
 	var keys, anchors list
 	f.Var(&keys, "key", "public `key`, or a file of them; may be repeated; default that of "+audit.EnvKey)
 	f.Var(&anchors, "anchor", "`file` with checkpoints from outside the database: an anchor's, or a log; may be repeated; - for stdin")
@@ -71,6 +72,9 @@ func auditVerify(ctx context.Context, args []string, out, errs io.Writer) error 
 	p.end()
 	if err != nil {
 		return err
+	}
+	if *file == "" && !*noRecord {
+		f.recordReading(errs, "verification", func(s *audit.Store) error { return s.Verified(ctx, r) })
 	}
 	if *asJSON {
 		err = writeVerdict(out, r)
@@ -182,14 +186,8 @@ func orNone(s string) string {
 }
 
 func writeVerdict(out io.Writer, r *audit.Report) error {
-	v := verdict{Verdict: "ok", Log: r.Log, Entries: r.Size, From: r.From, Checked: r.Checked, Root: r.Root.String(), Anchored: r.Anchored,
+	v := verdict{Verdict: r.Verdict(), Log: r.Log, Entries: r.Size, From: r.From, Checked: r.Checked, Root: r.Root.String(), Anchored: r.Anchored,
 		Findings: []foundJSON{}, Counts: map[string]int{}, Unchecked: append([]string{}, r.Unchecked...)}
-	switch {
-	case r.Altered():
-		v.Verdict = "altered"
-	case len(r.Unchecked) > 0:
-		v.Verdict = "unchecked"
-	}
 	for _, f := range r.Findings {
 		j := foundJSON{Code: string(f.Code), Warning: f.Code.Warning(), Entry: f.Entry, Sentence: f.Sentence, Next: f.Next}
 		if f.Index >= 0 {
