@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,6 +34,11 @@ type checker struct {
 	missing map[gone]int64 // and the place of the entry
 	erased  map[gone]bool
 
+	keys    *keyring             // nil: no signature is checked
+	signed  []string             // who signed the last checkpoint of the tables
+	unmet   []want               // of the anchors, that the tree does not have
+	givenUp map[Checkpoint]int64 // that somebody answers for, and the place of the entry
+
 	buf    []byte // scratch
 	report *Report
 	wanted []want // of checkpoints, by size; what is reached is taken off
@@ -51,7 +57,7 @@ type want struct {
 type gone struct{ entry, section string }
 
 func newChecker() checker {
-	return checker{report: &Report{}, open: map[uuid.UUID]int64{}, missing: map[gone]int64{}, erased: map[gone]bool{}}
+	return checker{report: &Report{}, open: map[uuid.UUID]int64{}, missing: map[gone]int64{}, erased: map[gone]bool{}, givenUp: map[Checkpoint]int64{}}
 }
 
 func (c *checker) find(code Code, r *record, format string, args ...any) {
@@ -101,7 +107,7 @@ func (c *checker) reached() {
 			continue
 		}
 		if w.anchored {
-			c.find(AnchorMismatch, nil, "the first %d entries are not those that an anchor has the checkpoint of: history was rewritten", w.Size)
+			c.unmet = append(c.unmet, w) // until it is known whether somebody answers for it
 		} else {
 			c.find(CheckpointMismatch, nil, "the first %d entries are not those that were signed at that size", w.Size)
 		}
@@ -189,6 +195,8 @@ func (c *checker) meaning(r *record, h *header) {
 		delete(c.open, h.attempt)
 	case KindPrune, KindErase:
 		c.erasure(r)
+	case KindRotated, KindGivenUp:
+		c.stated(r.idx, r.leaf)
 	}
 	at := r.at()
 	if at.IsZero() {
@@ -264,11 +272,12 @@ func (c *checker) end() {
 			continue
 		}
 		if w.anchored {
-			c.find(AnchorAhead, nil, "an anchor has a checkpoint of %d entries, and there are %d: the end was cut off", w.Size, r.Size)
+			c.unmet = append(c.unmet, w)
 		} else {
 			c.find(Truncated, nil, "a checkpoint covers %d entries, and there are %d: the end was cut off", w.Size, r.Size)
 		}
 	}
+	c.lost()
 	switch {
 	case c.anchors == 0 || r.Notes > 0:
 	case len(c.others) > 0:
@@ -279,6 +288,37 @@ func (c *checker) end() {
 	for attempt, idx := range c.open {
 		c.report.add(Finding{Code: IntentOpen, Index: idx, Next: IntentOpen.next(),
 			Sentence: fmt.Sprintf("migration attempt %s began, and no entry says how it ended", attempt)})
+	}
+}
+
+// answeredFor reports whether the holder of a key answers for it that the log does
+// not have a checkpoint.
+func (c *checker) answeredFor(w want) bool {
+	_, ok := c.givenUp[w.Checkpoint]
+	return ok
+}
+
+// lost tells the checkpoints of the anchors that somebody answers for from those
+// that nobody does.
+func (c *checker) lost() {
+	answered := map[int64][]Checkpoint{} // by the place of the entry
+	for _, w := range c.unmet {
+		if idx, ok := c.givenUp[w.Checkpoint]; ok {
+			answered[idx] = append(answered[idx], w.Checkpoint)
+			continue
+		}
+		c.report.Lost = append(c.report.Lost, w.Checkpoint)
+		if w.Size > c.tree.size {
+			c.find(AnchorAhead, nil, "an anchor has a checkpoint of %d entries, and there are %d: the end was cut off", w.Size, c.tree.size)
+		} else {
+			c.find(AnchorMismatch, nil, "the first %d entries are not those that an anchor has the checkpoint of: history was rewritten", w.Size)
+		}
+	}
+	for _, idx := range slices.Sorted(maps.Keys(answered)) {
+		list := answered[idx]
+		c.report.add(Finding{Code: LogRecovered, Index: idx, Next: LogRecovered.next(),
+			Sentence: fmt.Sprintf("a part of the log was lost: %d checkpoints of the anchors, the largest of %d entries, are not of this history, and the entry at index %d answers for them",
+				len(list), list[len(list)-1].Size, idx)})
 	}
 }
 

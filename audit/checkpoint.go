@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,34 +53,90 @@ func (c Checkpoint) sign(s note.Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.String()}, s)
 }
 
-// keyring is the public keys that a verification trusts.
-type keyring struct{ list note.Verifiers }
+// keyring is the public keys that a verification trusts: those it was given, and
+// those that they vouch for. nil is without any.
+type keyring struct {
+	keys      []note.Verifier
+	rotations []rotation // in the order of the tree
+}
 
-// newKeyring reads public keys as NewKey makes them.
+// newKeyring reads public keys as NewKey makes them; nil for none.
 func newKeyring(keys []string) (*keyring, error) {
-	var list []note.Verifier
-	for i, k := range keys {
-		v, err := note.NewVerifier(strings.TrimSpace(k))
+	k := &keyring{}
+	for i, text := range keys {
+		v, err := note.NewVerifier(strings.TrimSpace(text))
 		if err != nil {
 			// The text is not shown: it could be the private half.
 			return nil, fmt.Errorf("audit: key %d of %d is no public key: it looks like name+0123abcd+base64, as sqlwitness audit keygen printed it", i+1, len(keys))
 		}
-		list = append(list, v)
+		k.add(v)
 	}
-	if len(list) == 0 {
+	if len(k.keys) == 0 {
 		return nil, nil
 	}
-	return &keyring{note.VerifierList(list...)}, nil
+	return k, nil
 }
 
-// open reads a note. signed says that a trusted key has signed it; a note that
-// none has is read all the same.
-func (k *keyring) open(msg []byte) (c Checkpoint, signed bool, err error) {
-	var verifiers note.Verifiers = note.VerifierList()
-	if k != nil {
-		verifiers = k.list
+func (k *keyring) add(v note.Verifier) bool {
+	if slices.ContainsFunc(k.keys, func(x note.Verifier) bool { return x.Name() == v.Name() && x.KeyHash() == v.KeyHash() }) {
+		return false
 	}
-	n, err := note.Open(msg, verifiers)
+	k.keys = append(k.keys, v)
+	return true
+}
+
+// learn adds keys and reports whether one is new.
+func (k *keyring) learn(keys ...string) (learnt bool) {
+	for _, text := range keys {
+		if v, err := note.NewVerifier(text); err == nil {
+			learnt = k.add(v) || learnt
+		}
+	}
+	return learnt
+}
+
+// rotated notes a rotation, once.
+func (k *keyring) rotated(r rotation) {
+	k.rotations = slices.DeleteFunc(k.rotations, func(x rotation) bool { return x.idx == r.idx })
+	k.rotations = append(k.rotations, r)
+	slices.SortFunc(k.rotations, func(a, b rotation) int { return cmp.Compare(a.idx, b.idx) })
+}
+
+// retired is the rotation that took a key's place before a size was reached; nil
+// while it may sign. The checkpoint that covers the rotation and no more may be
+// the old key's last one.
+func (k *keyring) retired(name string, size int64) *rotation {
+	for i, r := range k.rotations {
+		if r.old == name && size > r.idx+1 {
+			return &k.rotations[i]
+		}
+	}
+	return nil
+}
+
+func (k *keyring) verifiers() note.Verifiers {
+	if k == nil {
+		return note.VerifierList()
+	}
+	return note.VerifierList(k.keys...)
+}
+
+// signers are the names of the trusted keys that have signed a note.
+func (k *keyring) signers(msg []byte) (names []string) {
+	n, err := note.Open(msg, k.verifiers())
+	if err != nil {
+		return nil
+	}
+	for _, s := range n.Sigs {
+		names = append(names, nameOf(s.Name, s.Hash))
+	}
+	return names
+}
+
+// open reads a checkpoint. signed says that a trusted key has signed it; a note
+// that none has is read all the same.
+func (k *keyring) open(msg []byte) (c Checkpoint, signed bool, err error) {
+	n, err := note.Open(msg, k.verifiers())
 	var unverified *note.UnverifiedNoteError
 	switch {
 	case err == nil:
@@ -95,4 +153,16 @@ func (k *keyring) open(msg []byte) (c Checkpoint, signed bool, err error) {
 	}
 	c, err = parseCheckpoint(n.Text)
 	return c, signed, err
+}
+
+// claimants are the names of the keys that a note says have signed it.
+func claimants(msg []byte) (names []string) {
+	_, err := note.Open(msg, note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if errors.As(err, &unverified) {
+		for _, s := range unverified.Note.UnverifiedSigs {
+			names = append(names, nameOf(s.Name, s.Hash))
+		}
+	}
+	return names
 }

@@ -295,6 +295,9 @@ func VerifyExport(in io.Reader, cfg VerifyConfig) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := v.readAnchors(); err != nil {
+		return nil, err
+	}
 	lines := bufio.NewReaderSize(in, 64<<10)
 	for n := 1; ; n++ {
 		text, err := lines.ReadBytes('\n')

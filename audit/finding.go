@@ -37,6 +37,7 @@ const (
 	CheckpointDeleted  Code = "checkpoint_deleted"  // an anchor has a checkpoint that the tables lack
 	LogReplaced        Code = "log_replaced"        // the anchors know another log under this key's name
 	LogUnopened        Code = "log_unopened"        // the first entry is not the one that opens the log
+	KeyRetired         Code = "key_retired"         // a key has signed whose place another had taken
 )
 
 // Codes of what may be innocent, and is worth a look.
@@ -49,13 +50,16 @@ const (
 	GuardOff    Code = "guard_off"    // a guard of the tables is missing or off
 	GuardWeak   Code = "guard_weak"   // some account may do more to the tables than add to them
 	CopyStarted Code = "copy_started" // the log goes on from a copy of another
+	KeyChanged  Code = "key_changed"  // another key signs, and the old one has not said so
+	// LogRecovered: a part of the log is lost, and the holder of the key answers for it.
+	LogRecovered Code = "log_recovered"
 )
 
 // Warning reports whether a code alone does not mean that the record was
 // altered.
 func (c Code) Warning() bool {
 	switch c {
-	case ClockBack, IntentOpen, Unsealed, Unsigned, Moved, GuardOff, GuardWeak, CopyStarted:
+	case ClockBack, IntentOpen, Unsealed, Unsigned, Moved, GuardOff, GuardWeak, CopyStarted, KeyChanged, LogRecovered:
 		return true
 	}
 	return false
@@ -64,8 +68,14 @@ func (c Code) Warning() bool {
 // next is what to do about a code.
 func (c Code) next() string {
 	switch c {
-	case AnchorAhead, Truncated:
-		return "find out whether a backup was restored; entries after it are lost, and what is left must be compared with the logs of that time"
+	case AnchorAhead, AnchorMismatch, Truncated:
+		return "find out whether a backup was restored; entries after it are lost, and what is left must be compared with the logs of that time; sqlwitness audit recover then answers for the loss"
+	case LogRecovered:
+		return "see the reason and the ticket of that entry, and what the logs of the time say was lost"
+	case KeyRetired:
+		return "stop the processes that still sign with the old key; if there are none, it is in the wrong hands"
+	case KeyChanged:
+		return "if nobody made a new key, find out whose it is; sqlwitness audit rotate replaces a key so that the old one vouches for the new"
 	case ClockBack:
 		return "compare client_time of the entries around it, and the server's time service"
 	case IntentOpen:

@@ -97,7 +97,7 @@ type bench struct {
 
 	mu       sync.Mutex
 	troubles []Trouble
-	over     []TroubleKind // of them
+	ended    []TroubleKind // of them
 }
 
 func each(t *testing.T, kits []kit, test func(*testing.T, *bench)) {
@@ -132,7 +132,7 @@ func (b *bench) open(connect func(context.Context) (driver.Conn, error), cfg Con
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if t.Over {
-			b.over = append(b.over, t.Kind)
+			b.ended = append(b.ended, t.Kind)
 			return
 		}
 		b.troubles = append(b.troubles, t)

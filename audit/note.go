@@ -19,7 +19,6 @@ const (
 	KindDrift     = "manual.schema_drift"    // the schema was changed between two runs
 	KindForeign   = "manual.ddl_out_of_band" // DDL past the witness, as an event trigger saw it
 	KindForce     = "manual.force"           // a version was set by hand
-	KindRepair    = "manual.repair"          // a version table was repaired by hand
 	KindUnlocked  = "manual.lock_released"   // a lock of a migration's was released, or its session ended, by hand
 	KindConfig    = "config.changed"         // our own configuration
 	KindServer    = "config.server"          // the server's, or a role's, as seen on the wire
@@ -29,9 +28,11 @@ const (
 	KindRelease   = "retention.release"
 	KindPrune     = "retention.prune"
 	KindErase     = "retention.erase"
-	KindVerified  = "verify.run" // somebody has verified the record
-	KindExported  = "export.run" // somebody has read all of it
-	stageNote     = "note"       // of every entry of these kinds
+	KindVerified  = "verify.run"    // somebody has verified the record
+	KindExported  = "export.run"    // somebody has read all of it
+	KindRotated   = "key.rotated"   // another key signs from now on
+	KindGivenUp   = "log.recovered" // a part of the log was lost, and somebody answers for it
+	stageNote     = "note"          // of every entry of these kinds
 	maxFactsBytes = 48 << 10
 )
 

@@ -58,6 +58,8 @@ type sealer struct {
 	parent string            // that of the log which the tables were copied from
 	kept   int64             // size of the last checkpoint in the tables
 	signed int64             // size of the last checkpoint of this process
+	// retired: another key has taken the signer's place. What is sealed is not signed.
+	retired bool
 }
 
 // errTampered: the tables contradict what was signed.
@@ -302,6 +304,11 @@ func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
 		return err
 	}
 	cp, _, err := (*keyring)(nil).open(msg)
+	if err == nil {
+		if err := s.replaced(ctx, c, msg); err != nil {
+			return err
+		}
+	}
 	if err == nil && cp.Size > h.size {
 		// What is signed is in the tables first: they have grown, or were cut.
 		if now, err := d.size(ctx, c); err != nil || now >= cp.Size {
@@ -328,6 +335,9 @@ func (s *sealer) batch(ctx context.Context, c *sql.Conn, list []unsealed) error 
 	d := s.store.dialect
 	if err := d.run(ctx, c, d.extend(next, list)...); err != nil {
 		return err
+	}
+	for _, u := range list {
+		s.retired = s.retired || s.retires(u.leaf)
 	}
 	s.learn(next.log)
 	s.head = next
@@ -367,6 +377,9 @@ func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, e
 func (s *sealer) checkpoint(ctx context.Context, c *sql.Conn) error {
 	if s.signer == nil || s.head.log == "" || s.head.size == s.kept {
 		return nil
+	}
+	if s.retired {
+		return errRetired
 	}
 	cp := Checkpoint{Origin: originOf(s.signer.Name(), s.head.log), Size: s.head.size, Root: s.head.root()}
 	msg, err := cp.sign(s.signer)

@@ -559,7 +559,7 @@ func TestATroubleIsToldOnceAndThatItIsOver(t *testing.T) {
 		b.must(b.store.Intent(t.Context(), m, false)) // it writes an entry
 		b.must(b.store.Intent(t.Context(), migration("2"), false))
 	}
-	if len(b.troubles) != 2 || !slices.Equal(b.over, []TroubleKind{TroubleUnreachable, TroubleUnreachable}) {
-		t.Errorf("told are %+v, over are %v", b.troubles, b.over)
+	if len(b.troubles) != 2 || !slices.Equal(b.ended, []TroubleKind{TroubleUnreachable, TroubleUnreachable}) {
+		t.Errorf("told are %+v, over are %v", b.troubles, b.ended)
 	}
 }

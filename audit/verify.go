@@ -40,19 +40,20 @@ type VerifyConfig struct {
 
 // Report is what a verification has found.
 type Report struct {
-	Keys        []string  // that it went by: name and hash of each
-	Log         string    // id of the log; "" where none is open
-	Size        int64     // entries in the tree
-	Root        tlog.Hash // of the tree
-	From        int64     // the first entry that was checked
-	Checked     int64     // entries
-	Sections    int64     // that are as they were written
-	Erased      int64     // sections that are gone
-	Unsealed    int64     // entries that wait to be sealed
-	Checkpoints int64     // in the tables
-	Notes       int64     // checkpoints of this log that the anchors have
-	Anchored    int64     // size of the largest checkpoint of the anchors that the tree agrees with
-	Findings    []Finding // at most 20 of a code
+	Keys        []string     // that it went by: name and hash of each
+	Log         string       // id of the log; "" where none is open
+	Size        int64        // entries in the tree
+	Root        tlog.Hash    // of the tree
+	From        int64        // the first entry that was checked
+	Checked     int64        // entries
+	Sections    int64        // that are as they were written
+	Erased      int64        // sections that are gone
+	Unsealed    int64        // entries that wait to be sealed
+	Checkpoints int64        // in the tables
+	Notes       int64        // checkpoints of this log that the anchors have
+	Anchored    int64        // size of the largest checkpoint of the anchors that the tree agrees with
+	Lost        []Checkpoint // of the anchors, that the tree does not have and nobody answers for
+	Findings    []Finding    // at most 20 of a code
 	Counts      map[Code]int
 	// Unchecked says what could not be checked. What could not be checked is not
 	// well.
@@ -125,7 +126,6 @@ type verifier struct {
 	checker
 	cfg  VerifyConfig
 	d    *dialect
-	keys *keyring
 	kept []Checkpoint // of the tables, at the sizes of the batch
 
 	// The memory of a batch, which the next one uses again.
@@ -148,19 +148,25 @@ func newVerifier(cfg VerifyConfig) (*verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{cfg: cfg, keys: keys, checker: newChecker()}
+	v := &verifier{cfg: cfg, checker: newChecker()}
 	v.report.Keys = keyNames(cfg.Keys)
-	v.anchors = len(cfg.Anchors)
+	v.keys, v.anchors = keys, len(cfg.Anchors)
+	return v, nil
+}
+
+// readAnchors takes in the checkpoints of the anchors that a key has signed which
+// is known by then.
+func (v *verifier) readAnchors() error {
 	var notes []Checkpoint
-	for _, a := range cfg.Anchors {
+	for _, a := range v.cfg.Anchors {
 		err := Notes(a, func(msg []byte) error {
-			if cp, signed, err := keys.open(msg); err == nil && (signed || keys == nil) {
+			if cp, signed, err := v.keys.open(msg); err == nil && (signed || v.keys == nil) {
 				notes = append(notes, cp)
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("audit: read the anchors: %w", err)
+			return fmt.Errorf("audit: read the anchors: %w", err)
 		}
 	}
 	slices.SortFunc(notes, func(a, b Checkpoint) int {
@@ -169,7 +175,20 @@ func newVerifier(cfg VerifyConfig) (*verifier, error) {
 	for _, cp := range slices.Compact(notes) {
 		v.wanted = append(v.wanted, want{cp, true})
 	}
-	return v, nil
+	return nil
+}
+
+// statements takes in what the holders of the keys have stated. A key may be
+// vouched for by one that a later entry makes known.
+func (v *verifier) statements(ctx context.Context, c *sql.Conn) error {
+	for learnt := v.keys != nil; learnt; {
+		learnt = false
+		err := v.d.statements(ctx, c, func(idx int64, leaf []byte) { learnt = v.stated(idx, leaf) || learnt })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *verifier) database(ctx context.Context, c *sql.Conn) error {
@@ -184,6 +203,12 @@ func (v *verifier) database(ctx context.Context, c *sql.Conn) error {
 		}
 		for _, o := range logs {
 			v.logs = append(v.logs, o.Log)
+		}
+		if err := v.statements(ctx, c); err != nil {
+			return err
+		}
+		if err := v.readAnchors(); err != nil {
+			return err
 		}
 		return v.start(ctx, c, size)
 	})
@@ -214,7 +239,7 @@ func (v *verifier) start(ctx context.Context, c *sql.Conn, size int64) error {
 		return nil
 	}
 	i := len(v.wanted) - 1
-	for i >= 0 && (v.wanted[i].Size > size || !slices.Contains(v.logs, v.wanted[i].logID())) {
+	for i >= 0 && (v.wanted[i].Size > size || !slices.Contains(v.logs, v.wanted[i].logID()) || v.answeredFor(v.wanted[i])) {
 		i--
 	}
 	if i < 0 {
@@ -325,7 +350,7 @@ func (v *verifier) checkpoints(ctx context.Context, c *sql.Conn, start, end int6
 		return err
 	}
 	for _, w := range v.wanted {
-		if w.anchored && slices.Contains(v.logs, w.logID()) && w.Size > start && w.Size <= end && !slices.ContainsFunc(v.kept, func(cp Checkpoint) bool { return cp.Size == w.Size }) {
+		if w.anchored && !v.answeredFor(w) && slices.Contains(v.logs, w.logID()) && w.Size > start && w.Size <= end && !slices.ContainsFunc(v.kept, func(cp Checkpoint) bool { return cp.Size == w.Size }) {
 			v.find(CheckpointDeleted, nil, "an anchor has a checkpoint of %d entries that the tables do not have", w.Size)
 		}
 	}
@@ -367,8 +392,27 @@ func (v *verifier) checkpoint(size int64, origin string, msg []byte) {
 		return
 	case v.keys == nil:
 		v.report.unchecked("signatures: no public key was given")
+	default:
+		v.signer(size, v.keys.signers(msg))
 	}
 	v.kept = append(v.kept, cp)
+}
+
+// signer looks at who has signed a checkpoint of the tables, in the order of size.
+func (v *verifier) signer(size int64, names []string) {
+	if i := slices.IndexFunc(names, func(name string) bool { return v.keys.retired(name, size) == nil }); i < 0 {
+		v.find(KeyRetired, nil, "the checkpoint of %d entries is signed by %s, whose place another key took at index %d", size, names[0], v.keys.retired(names[0], size).idx)
+	}
+	before := v.signed
+	v.signed = names
+	if len(before) == 0 || slices.ContainsFunc(names, func(name string) bool { return slices.Contains(before, name) }) {
+		return
+	}
+	if !slices.ContainsFunc(v.keys.rotations, func(r rotation) bool {
+		return r.vouched && slices.Contains(before, r.old) && slices.Contains(names, r.new)
+	}) {
+		v.find(KeyChanged, nil, "from the checkpoint of %d entries on %s signs, and %s, which did before, has not said so", size, names[0], before[0])
+	}
 }
 
 // around checks what is beside the tree.

@@ -215,6 +215,9 @@ func (s *Store) trouble(kind TroubleKind, err error, message string) Trouble {
 func (s *Store) sealTrouble(err error) Trouble {
 	t := s.trouble(TroubleSeal, err, "audit entries are recorded and could not be sealed; the next migration tries again")
 	switch {
+	case errors.Is(err, errRetired):
+		t.Message = "audit entries are sealed and not signed: another key has taken the place of this process's"
+		t.Hint = "restart with the new key, that sqlwitness audit rotate has made"
 	case t.Class == tampered:
 		t.Message = "the audit tables contradict a checkpoint that was signed: nothing more is sealed"
 		t.Hint = "run sqlwitness audit verify with the anchors, and keep the database as it is until the cause is known"
@@ -236,6 +239,8 @@ func classOf(err error) string {
 		return "unsupported"
 	case errors.Is(err, errClosed):
 		return "closed"
+	case errors.Is(err, errRetired):
+		return "key_retired"
 	case errors.Is(err, errTampered), errors.Is(err, errNodes), errors.Is(err, errNoLog):
 		return tampered
 	}

@@ -2,7 +2,8 @@
 docs/audit-format.md, with nothing but the standard library.
 
 usage: verify.py PUBLIC_KEY < export.jsonl
-It prints "ok <entries> <signed>" or the first thing that is wrong.
+It prints "ok <entries> <signed>" or the first thing that is wrong. A key that a
+key.rotated entry vouches for counts as the one given.
 """
 import base64, hashlib, hmac, json, sys
 
@@ -69,31 +70,49 @@ def fail(what):
     sys.exit(1)
 
 
+def read_key(text):
+    name, key_hash, key = text.split("+", 2)
+    key = base64.b64decode(key)
+    if hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex() != key_hash or key[0] != 1:
+        fail("not an Ed25519 key")
+    return name, key_hash, key[1:]
+
+
+def signed_by(keys, note):
+    """Whether one of the keys has signed the note."""
+    text, signatures = note.split("\n\n")
+    for s in signatures.splitlines():
+        _, who, blob = s.split(" ")
+        blob = base64.b64decode(blob)
+        for name, key_hash, key in keys:
+            if who == name and blob[:4].hex() == key_hash and ed25519(key, (text + "\n").encode(), blob[4:]):
+                return True
+    return False
+
+
 def node(left, right):
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
 def main():
-    name, key_hash, key = sys.argv[1].split("+", 2)
-    key = base64.b64decode(key)
-    if hashlib.sha256(name.encode() + b"\n" + key).digest()[:4].hex() != key_hash or key[0] != 1:
-        fail("not an Ed25519 key")
+    keys, rotations = [read_key(sys.argv[1])], []
     edge, size, signed = [], 0, 0  # edge: (level, hash), the largest subtree first
     for line in sys.stdin:
         o = json.loads(line)
         if o["type"] == "checkpoint":
-            text, signatures = o["note"].split("\n\n")
+            text = o["note"].split("\n\n")[0]
             origin, n, root = (text + "\n").split("\n")[:3]
             top = edge[-1][1]
             for _, h in reversed(edge[:-1]):
                 top = node(h, top)
             if int(n) != size or base64.b64decode(root) != top:
                 fail("the tree is not the one of the checkpoint")
-            for s in signatures.splitlines():
-                _, who, blob = s.split(" ")
-                blob = base64.b64decode(blob)
-                if who == name and blob[:4].hex() == key_hash and ed25519(key[1:], (text + "\n").encode(), blob[4:]):
-                    signed = size
+            for _ in rotations:  # a key may be vouched for by one that a later entry makes known
+                for statement in rotations:
+                    if signed_by(keys, statement):
+                        keys += [k for k in map(read_key, statement.split("\n")[2:4]) if k not in keys]
+            if signed_by(keys, o["note"]):
+                signed = size
             if not signed:
                 fail("the checkpoint is not signed by the key")
             continue
@@ -114,6 +133,8 @@ def main():
             mac = hmac.new(base64.b64decode(s["salt"]), s["body"].encode(), hashlib.sha256).digest()
             if base64.b64encode(mac).decode() != commitment:
                 fail("section %s of entry %d was altered" % (section, size))
+        if leaf["kind"] == "key.rotated" and leaf["facts"]["statement"].startswith("sqlwitness/key-rotated\n"):
+            rotations.append(leaf["facts"]["statement"])
         level, h = 0, hashlib.sha256(b"\0" + seal.encode()).digest()
         while edge and edge[-1][0] == level:
             h, level = node(edge.pop()[1], h), level + 1

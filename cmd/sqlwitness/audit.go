@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"flag"
@@ -28,6 +27,8 @@ Usage:
 	sqlwitness audit prove  -check FILE          check such a proof
 	sqlwitness audit export -dsn URL             all of it, as JSONL, CSV or OCSF
 	sqlwitness audit keygen -name NAME           a key that signs checkpoints
+	sqlwitness audit rotate -dsn URL -o FILE     a new key in place of the one that signs
+	sqlwitness audit recover -dsn URL -anchor FILE   answer for a part that a restored backup has lost
 	sqlwitness audit setup  -dsn URL             make the tables, their guards and the roles; -print shows how
 	sqlwitness audit prune  -dsn URL             delete what a retention policy no longer keeps
 	sqlwitness audit erase  -dsn URL             delete what is recorded of one person, attempt or entry
@@ -63,6 +64,10 @@ func auditCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 		err = auditErase(ctx, rest, out, errs)
 	case "hold":
 		err = auditHold(ctx, rest, out, errs)
+	case "rotate":
+		err = auditRotate(ctx, rest, out, errs)
+	case "recover":
+		err = auditRecover(ctx, rest, out, errs)
 	case "keygen":
 		err = auditKeygen(rest, out, errs)
 	case "help", "-h", "-help", "--help":
@@ -208,33 +213,4 @@ func (p *entryCount) end() {
 	if p.terminal && p.last != p.start {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
-}
-
-func auditKeygen(args []string, out, errs io.Writer) error {
-	f := flag.NewFlagSet("audit keygen", flag.ContinueOnError)
-	f.SetOutput(errs)
-	name := f.String("name", "", "`name` of the log in its checkpoints, such as orders-prod")
-	file := f.String("o", "", "`file` for the private key; default stdout, before the public one")
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	key, public, err := audit.NewKey(rand.Reader, *name)
-	if err != nil {
-		return fmt.Errorf("-name: %w", err)
-	}
-	if *file == "" {
-		fmt.Fprintf(out, "%s\n%s\n", string(key), public)
-		return nil
-	}
-	w, err := os.OpenFile(*file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // never over another key
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, string(key))
-	if err := errors.Join(err, w.Close()); err != nil {
-		return err
-	}
-	fmt.Fprintln(out, public)
-	fmt.Fprintf(errs, "The private key is in %s: set %s to that path where migrations run.\nThe public key above is what verification takes (-key): keep it where the database's administrators cannot change it.\n", *file, audit.EnvKey)
-	return nil
 }
