@@ -173,6 +173,7 @@ type running struct {
 	Migration string   `json:"migration_id"`
 	Tool      string   `json:"tool"`
 	Version   *string  `json:"version"`
+	After     string   `json:"after"` // the version before it, where its own is not known yet
 	System    string   `json:"db_system"`
 	Database  string   `json:"db_name"`
 	Operation string   `json:"operation"`

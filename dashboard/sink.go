@@ -187,6 +187,9 @@ func (d *Dashboard) Look(l *event.Look) {
 			Tables: append([]string{}, first(l.Tables, 16)...), Summary: cut(l.Summary, 200), Text: cut(l.Text, maxText), Phase: l.Phase,
 			Start: at(l.Start), Age: ms(l.Age), Picture: pictureOf(l.Picture), looked: d.deps.Now(),
 		}
+		if m := d.migrations.get(l.MigrationID); m != nil {
+			k.After = m.After
+		}
 		if l.Lock != nil {
 			asked := lockOf(l.Lock)
 			k.Lock = &asked

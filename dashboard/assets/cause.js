@@ -40,7 +40,7 @@ function ofStatement(r, alert) {
       h("h2", { id: "cause-title" }, n > 0 ? `${what} ${waits}, and ${plural(n, "session")} ${n === 1 ? "waits" : "wait"} for it` : `${what} ${waits}`),
       h("span", { class: "age", "data-start": r.start }, duration(now() - r.start))),
     h("dl", {},
-      row("Migration", r.tool || "no migration tool", " ", r.migration_id && h("strong", { class: "mono" }, version(r.version)), h("span", { class: "muted" }, ` on ${database(r)}`)),
+      row("Migration", r.tool || "no migration tool", " ", r.migration_id && h("strong", { class: "mono" }, version(r)), h("span", { class: "muted" }, ` on ${database(r)}`)),
       root && row("Blocked by", h("strong", {}, name(root)), whose(root) && ` ${whose(root)} `, pill(`${root.state || "in an unknown state"}${root.state_ms ? ` ${duration(root.state_ms)}` : ""}`, "bad"), p.blockers.length > 1 && h("span", { class: "muted" }, ` and ${count(p.blockers.length - 1)} more`)),
       n > 0 && row("Blocks", h("strong", {}, plural(n, "session")), onWhat(p), h("span", { class: "muted" }, `, ${duration(p.queue_ms)} waited in all`)),
       impact(r),
@@ -66,16 +66,29 @@ function onWhat(p) {
   return objects.length > 0 && [" on ", h("span", { class: "mono" }, objects.slice(0, 3).join(", "))];
 }
 
-// impact compares the application's p99 of the last seconds with that of before
-// the run, as far as there was a page open to see it.
+// impact compares the application's calls of the last seconds with those of before
+// the run, as far as a page was open to see them. A call that waits has not ended
+// and is in no p99: that fewer end tells of it.
 function impact(r) {
   const began = model.runs.get(r.run_id)?.start ?? r.start;
-  const p99 = (points) => points.map((p) => p.p99_ms).filter((v) => v !== null).sort((a, b) => a - b);
-  const before = p99(model.latency.filter((p) => p.at < began)), during = p99(model.latency.filter((p) => p.at >= began && p.at > now() - 10_000));
+  const before = model.latency.filter((p) => p.at < began), during = model.latency.filter((p) => p.at >= began && p.at > now() - 10_000);
   if (before.length < 5 || during.length === 0) return null;
-  const was = before[before.length >> 1], is = during.at(-1);
-  return row("Application", "p99 ", h("strong", {}, duration(is)), is > 1.5 * was && [" ", pill(`×${(is / was).toFixed(is < 10 * was ? 1 : 0)}`, "bad")], h("span", { class: "muted" }, ` before the run ${duration(was)}`));
+  const was = { p99: median(before, "p99_ms"), rate: median(before, "rate") };
+  const is = { p99: during.findLast((p) => p.p99_ms !== null)?.p99_ms, rate: median(during.slice(-3), "rate") };
+  if (was.p99 === undefined || !was.rate) return null;
+  const times = is.p99 / was.p99, less = 1 - is.rate / was.rate;
+  return row("Application",
+    is.p99 === undefined ? h("strong", {}, "no call has ended for 10 s") : ["p99 ", h("strong", {}, duration(is.p99)), times > 1.5 && [" ", pill(`×${times.toFixed(times < 10 ? 1 : 0)}`, "bad")]],
+    ", ", h("strong", {}, perSecond(is.rate)), " calls per second", less > 0.2 && [" ", pill(`−${(100 * less).toFixed(0)} %`, "bad")],
+    h("span", { class: "muted" }, ` before the run ${duration(was.p99)} and ${perSecond(was.rate)}`));
 }
+
+function median(points, key) {
+  const values = points.map((p) => p[key]).filter((v) => v !== null).sort((a, b) => a - b);
+  return values[values.length >> 1];
+}
+
+const perSecond = (n) => (n < 10 ? n.toFixed(1) : count(Math.round(n)));
 
 function steps(a) {
   if (!a) return null;

@@ -48,8 +48,9 @@ export function ago(t, now) {
   return ms < 1000 ? "just now" : ms < 60_000 ? `${Math.floor(ms / 1000)} s ago` : ms < 3600_000 ? `${Math.floor(ms / 60_000)} min ago` : clock(t);
 }
 
-export function version(v) {
-  return v === null || v === undefined ? "unknown version" : v;
-}
+// version names what has one: a migration, a statement of one, an alert. Some
+// tools tell it only when the migration is over; until then there may be the one
+// before it.
+export const version = (m) => m.version ?? (m.after ? `after ${m.after}` : "unknown version");
 
 export const database = (r) => [r.db_name || "database", r.db_system].filter(Boolean).join(" · ");

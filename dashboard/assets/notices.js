@@ -33,7 +33,7 @@ export function drawAlerts() {
       a.state === "suppressed" && h("p", { class: "muted" }, `A known issue: suppression ${a.suppressed_by}.`),
       a.steps.length > 0 && h("ol", {}, a.steps.map((s, i) => h("li", {}, s.text, code(s.sql, `step${a.fingerprint}.${i}`)))),
       h("dl", {},
-        a.tool && [h("dt", {}, "Migration"), h("dd", {}, `${a.tool} ${version(a.version)}`)],
+        a.tool && [h("dt", {}, "Migration"), h("dd", {}, `${a.tool} ${version(a)}`)],
         a.object && [h("dt", {}, "About"), h("dd", { class: "mono" }, a.object)],
         a.episode > 1 && [h("dt", {}, "Fired"), h("dd", {}, `${count(a.episode)} times`)],
         a.audit_entry && [h("dt", {}, "Audit entry"), h("dd", { class: "mono" }, a.audit_entry)],

@@ -40,7 +40,7 @@ function card(r) {
       h("h3", {}, r.summary || r.operation),
       h("span", { class: "age", "data-start": r.start }, duration(r.age_ms))),
     h("p", { class: "facts" },
-      r.tool && pill(r.tool, "quiet"), r.run_id && r.migration_id && pill(version(r.version), "quiet mono"), h("span", { class: "muted" }, database(r)),
+      r.tool && pill(r.tool, "quiet"), r.run_id && r.migration_id && pill(version(r), "quiet mono"), h("span", { class: "muted" }, database(r)),
       p && p.self.pid !== 0 && h("span", { class: "muted" }, `session ${p.self.pid}`), states(r)),
     r.text && h("pre", { class: "sql", "data-scroll": `sql${r.conn_id}`, tabindex: 0, "data-key": `sql${r.conn_id}` }, r.text),
     p?.progress && progress(r, p.progress),

@@ -107,7 +107,7 @@ function rows() {
     const parts = [{ kind: `whole ${m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : ""}`, start: m.start, length }];
     m.body.forEach((s, i) => parts.push({ kind: s.failed ? "bad" : `s${i % 2}`, start: m.start + s.offset_ms, length: s.duration_ms }));
     for (const s of live.filter((s) => s.migration_id === m.id)) parts.push({ kind: s.lock || s.picture?.self.wait_kind ? "wait live" : "s0 live", start: s.start, length: now() - s.start });
-    return { key: m.id, label: version(m.version), sub: m.direction === "down" ? "down" : "", parts, length, state: m.outcome === "applied" ? slower.has(m.id) ? `${times(slower.get(m.id))} as long` : "" : m.outcome || (going ? "running" : ""), kind: m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : slower.has(m.id) ? "warn" : "quiet", migration: m };
+    return { key: m.id, label: version(m), sub: m.direction === "down" ? "down" : "", parts, length, state: m.outcome === "applied" ? slower.has(m.id) ? `${times(slower.get(m.id))} as long` : "" : m.outcome || (going ? "running" : ""), kind: m.outcome === "failed" || m.outcome === "interrupted" ? "bad" : going ? "busy" : slower.has(m.id) ? "warn" : "quiet", migration: m };
   });
   return [...locks, ...migrations];
 }
@@ -138,7 +138,7 @@ function details(bars) {
   }
   const m = b.migration;
   return h("div", { class: "details" },
-    h("h3", {}, `Migration ${version(m.version)}`),
+    h("h3", {}, `Migration ${version(m)}`),
     h("p", { class: "facts" }, m.outcome && pill(m.outcome, m.outcome === "applied" ? "ok" : b.kind), pill(m.atomic ? "one transaction" : "not in one transaction", "quiet"), m.guarantee && pill(`audit: ${m.guarantee}`, "quiet"),
       m.error_class && h("span", { class: "bad" }, `${m.error_class}${m.sqlstate ? ` ${m.sqlstate}` : ""}`), m.after && h("span", { class: "muted" }, `after ${m.after}`)),
     m.verdict && h("p", {}, m.verdict),
