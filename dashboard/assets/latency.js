@@ -23,6 +23,7 @@ export function drawLatency(again = false) {
     p.setData(p.columns(), false);
     p.setScale("x", { min: from, max: to });
   }
+  legend(); // new data do not always move the cursor
 }
 
 function stop() {
@@ -82,7 +83,8 @@ function shade(u) {
 // legend shows the values under the cursor, or the last ones.
 function legend() {
   if (plots.length < 2) return;
-  const i = plots[0].cursor.idx ?? model.latency.length - 1;
+  const { left, idx } = plots[0].cursor;
+  const i = (left >= 0 ? idx : null) ?? model.latency.length - 1;
   const p = model.latency[i];
   if (!p) return;
   const entry = (name, text, value, dashed) => h("span", { class: "entry" }, h("span", { class: `key ${name} ${dashed ? "dashed" : ""}` }), text, h("strong", {}, value));

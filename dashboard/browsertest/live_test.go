@@ -6,12 +6,10 @@ import (
 	"io"
 	"net/http/httptest"
 	"regexp"
-	"slices"
 	"testing"
 	"testing/fstest"
-	"time"
 
-	"github.com/lib/pq"
+	_ "github.com/lib/pq"
 	"github.com/pressly/goose/v3"
 
 	"github.com/sqlwitness/sqlwitness"
@@ -33,7 +31,7 @@ func TestLiveMigration(t *testing.T) {
 
 	var w *sqlwitness.Witness
 	d := dashboard.New(dashboard.Config{}, dashboard.Deps{Metrics: func(out io.Writer) { w.WritePrometheus(out) }})
-	w, err = sqlwitness.New(sqlwitness.Config{LogLevel: "off", Sinks: []event.Sink{pictured{d, direct}}})
+	w, err = sqlwitness.New(sqlwitness.Config{LogLevel: "off", Sinks: []event.Sink{d}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,57 +102,4 @@ func TestLiveMigration(t *testing.T) {
 			t.Errorf("the literal %s is on the page", literal)
 		}
 	}
-}
-
-// pictured asks the server for the picture that a look lacks where the witness
-// has no probe.
-type pictured struct {
-	*dashboard.Dashboard
-	db *sql.DB
-}
-
-func (p pictured) Look(l *event.Look) {
-	if l.Picture == nil && l.Operation == "ALTER TABLE" && !l.Done {
-		l.Picture = p.picture()
-	}
-	p.Dashboard.Look(l)
-}
-
-func (p pictured) picture() *event.Picture {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	rows, err := p.db.QueryContext(ctx, `SELECT pid, coalesce(state, ''), query LIKE 'ALTER TABLE%', pg_blocking_pids(pid)::bigint[],
-		coalesce(extract(epoch FROM now() - state_change), 0)::float8 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
-	if err != nil {
-		return nil
-	}
-	defer rows.Close()
-	var all []event.Session
-	var ours event.Session
-	for rows.Next() {
-		var s event.Session
-		var mine bool
-		var age float64
-		var by pq.Int64Array
-		if err := rows.Scan(&s.PID, &s.State, &mine, &by, &age); err != nil {
-			return nil
-		}
-		s.BlockedBy, s.StateAge, s.Depth = by, time.Duration(age*float64(time.Second)), 1
-		if mine && len(by) > 0 {
-			s.Wait = &event.Wait{Kind: "relation", Object: "public.orders", Mode: "AccessExclusiveLock"}
-			ours = s
-		}
-		all = append(all, s)
-	}
-	out := &event.Picture{At: time.Now(), Session: ours}
-	for _, s := range all {
-		if slices.Contains(ours.BlockedBy, s.PID) {
-			out.Blockers = append(out.Blockers, s)
-		}
-		if slices.Contains(s.BlockedBy, ours.PID) {
-			out.Victims = append(out.Victims, s)
-		}
-	}
-	out.Queue, out.QueueDirect = len(out.Victims), len(out.Victims)
-	return out
 }
