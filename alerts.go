@@ -33,7 +33,7 @@ func (w *Witness) suppression(s alert.SuppressionEvent) {
 	}
 	w.log.Line("info", "alert.suppression", tr, db, func(e *zerolog.Event) {
 		e.Str("kind", s.Kind).Str("id", s.Suppression.ID).Str("reason", s.Suppression.Reason).Str("created_by", s.Suppression.Creator).
-			Str("until", s.Suppression.Expires.UTC().Format(time.RFC3339)).Int("hits", s.Hits)
+			Str("until", s.Suppression.Expires.UTC().Format(time.RFC3339)).Str("until_version", s.Suppression.UntilVersion).Int("hits", s.Hits)
 	})
 	w.auditSuppression(s, db)
 }
@@ -43,7 +43,7 @@ func (w *Witness) suppression(s alert.SuppressionEvent) {
 // Close waits.
 func (w *Witness) auditSuppression(s alert.SuppressionEvent, db event.Database) {
 	facts := map[string]any{"suppression": s.Suppression.ID, "match": s.Suppression.Match, "until": s.Suppression.Expires.UTC().Format(time.RFC3339),
-		"ticket": s.Suppression.Ticket, "hits": s.Hits}
+		"until_version": s.Suppression.UntilVersion, "reason": s.Suppression.Reason, "creator": s.Suppression.Creator, "ticket": s.Suppression.Ticket, "hits": s.Hits}
 	for _, c := range w.audited() {
 		if s.Alert != nil && c.db != db {
 			continue

@@ -77,6 +77,20 @@ func TestASuppressionSaysWhatWhyWhoAndUntilWhen(t *testing.T) {
 	}
 }
 
+func TestVersionsAreComparedAsNumbersWhereTheyAre(t *testing.T) {
+	for _, test := range []struct {
+		version, until string
+		covered        bool
+	}{
+		{"9", "10", true}, {"10", "10", false}, {"0010", "10", false}, {"11", "10", false}, {"20260101120000", "20260201000000", true},
+		{"99999999999999999999999", "100000000000000000000000", true}, {"v1_b", "v1_c", true}, {"v1_c", "v1_c", false}, {"", "10", true}, {"5", "", true},
+	} {
+		if got := (Suppression{UntilVersion: test.until}).covers(test.version); got != test.covered {
+			t.Errorf("%q until %q: %v", test.version, test.until, got)
+		}
+	}
+}
+
 func TestSuppressionsAreSavedAndLoaded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "known.json")
 	if list, err := LoadSuppressions(path); err != nil || list != nil {

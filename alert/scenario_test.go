@@ -72,6 +72,7 @@ type suppressStep struct {
 	Match             string        `yaml:"match"`
 	For               time.Duration `yaml:"for"`
 	IncludeEscalation bool          `yaml:"include_escalation"`
+	UntilVersion      string        `yaml:"until_version"`
 }
 
 type expectation struct {
@@ -380,7 +381,7 @@ func (s *stageSet) act(t *testing.T, st *step, k, replica int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, Suppression{Match: st.Suppress.Match, Reason: "known", Creator: "a test", Created: time.Now(), Expires: time.Now().Add(st.Suppress.For), IncludeEscalation: st.Suppress.IncludeEscalation})
+		list = append(list, Suppression{Match: st.Suppress.Match, Reason: "known", Creator: "a test", Created: time.Now(), Expires: time.Now().Add(st.Suppress.For), IncludeEscalation: st.Suppress.IncludeEscalation, UntilVersion: st.Suppress.UntilVersion})
 		if err := SaveSuppressions(s.known, list); err != nil {
 			t.Fatal(err)
 		}

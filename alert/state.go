@@ -219,7 +219,7 @@ func (e *Engine) fire(now time.Time, in *instance) {
 		first := !h.flapping
 		h.flapping = true
 		h.settles = now.Add(time.Duration(math.Log2(h.score/flapLow) * float64(flapHalfLife)))
-		if first && e.suppressed(now, in.labels(e.plan)) == nil {
+		if first && e.suppressed(now, in) == nil {
 			in.told = in.severity
 			e.tell(now, in, event.Flapping)
 		}
@@ -248,7 +248,7 @@ func (e *Engine) announce(now time.Time, in *instance) {
 	if in.told != "" && rank(in.severity) <= rank(in.told) {
 		return
 	}
-	if k := e.suppressed(now, in.labels(e.plan)); k != nil {
+	if k := e.suppressed(now, in); k != nil {
 		first := in.suppressedBy != k.ID
 		if first && in.suppressedBy == "" {
 			in.baseSeverity, in.baseSize = in.severity, in.size

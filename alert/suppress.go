@@ -1,10 +1,12 @@
 package alert
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"strings"
 	"time"
@@ -35,6 +37,24 @@ type Suppression struct {
 	Expires           time.Time `yaml:"expires" json:"expires"` // at most 30 days later
 	Ticket            string    `yaml:"ticket" json:"ticket,omitempty"`
 	IncludeEscalation bool      `yaml:"include_escalation" json:"include_escalation,omitempty"`
+	// UntilVersion is the migration that puts an end to it: alerts of that version
+	// and of later ones are heard. "" is none; versions that are numbers are
+	// compared as numbers.
+	UntilVersion string `yaml:"until_version" json:"until_version,omitempty"`
+}
+
+// covers reports whether an alert of a migration is still before UntilVersion.
+// One of which no version is known is, until Expires.
+func (s Suppression) covers(version string) bool {
+	if s.UntilVersion == "" || version == "" {
+		return true
+	}
+	a, okA := new(big.Int).SetString(version, 10)
+	b, okB := new(big.Int).SetString(s.UntilVersion, 10)
+	if okA && okB {
+		return a.Cmp(b) < 0
+	}
+	return version < s.UntilVersion
 }
 
 // SuppressionEvent is a step in the life of a suppression.
@@ -186,10 +206,11 @@ func (s *suppressions) next(now time.Time) (at time.Time) {
 }
 
 // suppressed finds the suppression that holds an alert back, if one does.
-func (e *Engine) suppressed(now time.Time, labels map[string]string) *known {
+func (e *Engine) suppressed(now time.Time, in *instance) *known {
+	labels, version := in.labels(e.plan), cmp.Or(in.migration(), in.after)
 	e.refresh(now)
 	for i := range e.known.list {
-		if k := &e.known.list[i]; now.Before(k.Expires) && k.matchers.match(labels) {
+		if k := &e.known.list[i]; now.Before(k.Expires) && k.covers(version) && k.matchers.match(labels) {
 			return k
 		}
 	}

@@ -94,13 +94,16 @@ func alertsCheck(args []string, out, errs io.Writer) error {
 		}
 		return bad{err}
 	}
-	known, err := suppressionsOf(cfg.SuppressionFile)
+	known, err := knownOf(cfg)
 	if err != nil {
 		return bad{err}
 	}
 	fmt.Fprintf(out, "the alerts' configuration is right: %d channels, %d routes, %d known issues\n",
-		len(cfg.Channels), len(cfg.Routes), len(cfg.Suppressions)+len(known))
-	return nil
+		len(cfg.Channels), len(cfg.Routes), len(known))
+	if len(known) == 0 {
+		return nil
+	}
+	return printKnown(out, known)
 }
 
 // bad is what is wrong with the thing asked about.
@@ -117,7 +120,15 @@ func alertsRoute(args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return table.Print(out)
+	if err := table.Print(out); err != nil {
+		return err
+	}
+	known, err := knownOf(cfg)
+	if err != nil || len(known) == 0 {
+		return err
+	}
+	fmt.Fprintln(out, "\nbut for known issues, which go to the log:")
+	return printKnown(out, known)
 }
 
 func alertsSuppress(args []string, out, errs io.Writer) error {
@@ -127,6 +138,7 @@ func alertsSuppress(args []string, out, errs io.Writer) error {
 	reason := f.String("reason", "", "why nobody has to act")
 	creator := f.String("creator", "", "who says so; default the operating system's user")
 	ticket := f.String("ticket", "", "where it is worked on")
+	version := f.String("until-version", "", "the migration that ends it: alerts of this `version` and later ones are heard")
 	during := f.Duration("for", 24*time.Hour, "for how long; at most 720h")
 	escalation := f.Bool("include-escalation", false, "be silent even when it becomes much worse")
 	cfg, err := f.parse(args)
@@ -143,7 +155,7 @@ func alertsSuppress(args []string, out, errs io.Writer) error {
 		}
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	s := alert.Suppression{Match: *match, Reason: *reason, Creator: *creator, Created: now, Expires: now.Add(*during), Ticket: *ticket, IncludeEscalation: *escalation}
+	s := alert.Suppression{Match: *match, Reason: *reason, Creator: *creator, Created: now, Expires: now.Add(*during), Ticket: *ticket, UntilVersion: *version, IncludeEscalation: *escalation}
 	if err := s.Check(); err != nil {
 		return fmt.Errorf("alerts suppress: %w", err)
 	}
@@ -169,12 +181,39 @@ func alertsList(args []string, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return printKnown(out, append(cfg.Suppressions, list...))
+}
+
+// printKnown lists known issues, those that have ended too: until somebody takes
+// them out of the file.
+func printKnown(out io.Writer, list []alert.Suppression) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "MATCH\tUNTIL\tBY\tTICKET\tREASON")
-	for _, s := range append(cfg.Suppressions, list...) {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Match, s.Expires.Format(time.RFC3339), s.Creator, s.Ticket, s.Reason)
+	for _, s := range list {
+		until := s.Expires.Format(time.RFC3339)
+		if s.UntilVersion != "" {
+			until += " or version " + s.UntilVersion
+		}
+		if !s.Expires.After(time.Now()) {
+			until += " (ended)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Match, until, s.Creator, s.Ticket, s.Reason)
 	}
 	return w.Flush()
+}
+
+// knownOf are all known issues of a configuration, checked.
+func knownOf(cfg alert.Config) ([]alert.Suppression, error) {
+	list, err := suppressionsOf(cfg.SuppressionFile)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range list {
+		if err := s.Check(); err != nil {
+			return nil, fmt.Errorf("%s: number %d: %w", cfg.SuppressionFile, i, err)
+		}
+	}
+	return append(cfg.Suppressions, list...), nil
 }
 
 // suppressionsOf reads a file of known issues. One that is not there has none.
