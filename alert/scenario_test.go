@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -278,6 +279,9 @@ func (s *stageSet) start(t *testing.T, replica int) {
 			{Name: "chat", Kind: "webhook", URL: NewSecret("http://chat.test/")}}
 	}
 	c.SuppressionFile = s.known
+	if s.variant.crowd > 0 {
+		c = crowded(c, s.variant.crowd)
+	}
 	pr := &process{stage: s}
 	s.processes[replica] = pr
 	e, err := start(c, Deps{HTTP: &http.Client{Transport: pr}, Notify: pr.notify, Outbox: pr, Claims: s.claims, Rand: func() float64 { return 1 },
@@ -308,8 +312,12 @@ func play(t *testing.T, sc *scenario, without guard, watch ...func(*event.Alert)
 // variant changes how a scenario is played and not what has to come of it.
 type variant struct {
 	without guard
-	times   int // every event is told that many times
-	copies  int // every process is there that many times and sees the same
+	times   int            // every event is told that many times
+	copies  int            // every process is there that many times and sees the same
+	late    time.Duration  // every event comes that much later than it happened
+	zone    *time.Location // of the events' times
+	crowd   int            // times as many sessions queue, and make a pile-up
+	base    string         // what the database is called
 }
 
 func playVariant(t *testing.T, sc *scenario, v variant, watch ...func(*event.Alert)) (p played) {
@@ -331,6 +339,9 @@ func playVariant(t *testing.T, sc *scenario, v variant, watch ...func(*event.Ale
 			st := &sc.Timeline[i]
 			for k := range max(st.Times, 1) {
 				at := st.At + time.Duration(k)*st.Every
+				if st.event() {
+					at += v.late
+				}
 				acts = append(acts, act{at, func() {
 					for c := range max(v.copies, 1) {
 						s.act(t, st, k, max(st.Replica, 1)-1+c*max(sc.Replicas, 1))
@@ -342,6 +353,7 @@ func playVariant(t *testing.T, sc *scenario, v variant, watch ...func(*event.Ale
 		if end += time.Minute; sc.End > 0 {
 			end = sc.End
 		}
+		end += v.late
 		slices.SortStableFunc(acts, func(a, b act) int { return int(a.at - b.at) })
 		synctest.Wait()
 		for _, a := range acts {
@@ -386,6 +398,8 @@ func (s *stageSet) act(t *testing.T, st *step, k, replica int) {
 			t.Fatal(err)
 		}
 		return
+	case e == nil && s.variant.late > 0:
+		return // it has not lived to see it
 	case e == nil:
 		t.Fatalf("%s: %s: replica %d does not run at %s", s.sc.file, s.sc.Name, replica+1, st.At)
 	case st.Close || st.Kill:
@@ -407,13 +421,14 @@ func (s *stageSet) act(t *testing.T, st *step, k, replica int) {
 
 // tell gives the sink the event of a step, for the k-th time.
 func (s *stageSet) tell(t *testing.T, e *Engine, st *step, k, replica int, news bool) {
-	now, later := time.Now(), time.Duration(k)*st.Every
+	now, later := time.Now().Add(-s.variant.late), time.Duration(k)*st.Every
 	fill := func(to any, kind string, from map[string]any) {
 		if err := (decoder{s.begin}).decode(to, from, kind); err != nil {
 			t.Fatalf("%s: %s: at %s: %v", s.sc.file, s.sc.Name, st.At, err)
 		}
 	}
-	db := event.Database{System: "postgresql", Name: "app"}
+	now = s.variant.in(now)
+	db := event.Database{System: "postgresql", Name: cmp.Or(s.variant.base, "app")}
 	fill(&db, "database", s.sc.Database)
 	trace := event.Trace{RunID: "run-1"}
 	switch {
@@ -459,6 +474,8 @@ func (s *stageSet) tell(t *testing.T, e *Engine, st *step, k, replica int, news 
 		if !st.Frozen {
 			grow(v.Picture, later)
 		}
+		v.Start = s.variant.in(v.Start)
+		s.variant.fill(v.Picture)
 		e.Look(&v)
 	case st.Finding != nil:
 		v := event.Finding{Trace: trace, Database: db, At: now}
@@ -471,6 +488,47 @@ func (s *stageSet) tell(t *testing.T, e *Engine, st *step, k, replica int, news 
 	default:
 		t.Fatalf("%s: %s: nothing happens at %s", s.sc.file, s.sc.Name, st.At)
 	}
+}
+
+// event reports whether a step is something that is seen.
+func (st *step) event() bool {
+	return !st.Close && !st.Kill && !st.Start && st.Channel == nil && st.Suppress == nil
+}
+
+func (v variant) in(t time.Time) time.Time {
+	if v.zone == nil || t.IsZero() {
+		return t
+	}
+	return t.In(v.zone)
+}
+
+// fill changes a picture as the variant wants it.
+func (v variant) fill(p *event.Picture) {
+	if p == nil {
+		return
+	}
+	p.Session.Started = v.in(p.Session.Started)
+	for _, list := range [][]event.Session{p.Blockers, p.Victims} {
+		for i := range list {
+			list[i].Started = v.in(list[i].Started)
+		}
+	}
+	if v.crowd > 0 {
+		p.Queue, p.QueueDirect, p.QueueMigrator = v.crowd*p.Queue, v.crowd*p.QueueDirect, v.crowd*p.QueueMigrator
+		p.Victims = slices.Repeat(p.Victims, v.crowd)
+	}
+}
+
+// crowded is a configuration for which a pile-up is times as many sessions.
+func crowded(c Config, times int) Config {
+	c.Rules = maps.Clone(c.Rules)
+	if c.Rules == nil {
+		c.Rules = map[string]Rule{}
+	}
+	r := c.Rules[LockPileup]
+	r.Count = times * cmp.Or(r.Count, builtin[LockPileup].Count)
+	c.Rules[LockPileup] = r
+	return c
 }
 
 // grow makes a picture older: who waits and who is idle has been so for longer.
@@ -510,6 +568,14 @@ func (s *stageSet) judge() played {
 	}
 	fault := func(format string, args ...any) { p.faults = append(p.faults, fmt.Sprintf(format, args...)) }
 	for _, x := range s.sc.Expect {
+		x.NotAfter += s.variant.late
+		if x.ResolvedBy != nil {
+			by := *x.ResolvedBy + s.variant.late
+			x.ResolvedBy = &by
+		}
+		if s.variant.crowd > 0 {
+			x.Title = "" // it tells how many
+		}
 		i := slices.IndexFunc(s.alerts, func(a *seenAlert) bool { return !a.matched && x.matches(a) })
 		if i < 0 {
 			rule(x.Rule).missed++
@@ -571,8 +637,9 @@ func (x expectation) matches(a *seenAlert) bool {
 		(x.Migration == nil || *x.Migration == version(&a.Alert)) && (x.Object == nil || *x.Object == a.Object)
 }
 
-// scenarios reads a folder: files of one or more YAML documents.
-func scenarios(t *testing.T, dir string) (list []*scenario) {
+// scenarios reads a folder: files of one or more YAML documents, in which pairs
+// of texts are renamed.
+func scenarios(t *testing.T, dir string, renamed ...string) (list []*scenario) {
 	if _, err := os.Stat(dir); err != nil {
 		dir = filepath.Join("..", dir)
 	}
@@ -586,6 +653,7 @@ func scenarios(t *testing.T, dir string) (list []*scenario) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text = []byte(strings.NewReplacer(renamed...).Replace(string(text)))
 		d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 		for {
 			sc := &scenario{file: filepath.Base(path)}
