@@ -3,6 +3,8 @@ package alert
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -140,5 +142,32 @@ func TestTheWorldIsNotSoTidy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheDocumentedScenarios plays the examples of docs/alert-scenarios.md.
+func TestTheDocumentedScenarios(t *testing.T) {
+	page, err := os.ReadFile("../docs/alert-scenarios.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, n := t.TempDir(), 0
+	for _, block := range strings.Split(string(page), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if strings.HasPrefix(block, "name:") {
+			n++
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(n, ".yaml")), []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	list := scenarios(t, dir)
+	if len(list) != 2 {
+		t.Errorf("%d scenarios: want 2", len(list))
+	}
+	for _, sc := range list {
+		for _, f := range play(t, sc, "").faults {
+			t.Errorf("%s: %s", sc.Name, f)
+		}
 	}
 }

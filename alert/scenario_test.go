@@ -40,6 +40,8 @@ type scenario struct {
 	End      time.Duration  `yaml:"end"`
 	Expect   []expectation  `yaml:"expect"`
 	file     string
+	path     string
+	number   int // of the document in its file
 }
 
 type step struct {
@@ -401,7 +403,7 @@ func (s *stageSet) act(t *testing.T, st *step, k, replica int) {
 	case e == nil && s.variant.late > 0:
 		return // it has not lived to see it
 	case e == nil:
-		t.Fatalf("%s: %s: replica %d does not run at %s", s.sc.file, s.sc.Name, replica+1, st.At)
+		t.Fatalf("%s: %s: replica %d does not run at %s", s.sc.place(st), s.sc.Name, replica+1, st.At)
 	case st.Close || st.Kill:
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -424,7 +426,7 @@ func (s *stageSet) tell(t *testing.T, e *Engine, st *step, k, replica int, news 
 	now, later := time.Now().Add(-s.variant.late), time.Duration(k)*st.Every
 	fill := func(to any, kind string, from map[string]any) {
 		if err := (decoder{s.begin}).decode(to, from, kind); err != nil {
-			t.Fatalf("%s: %s: at %s: %v", s.sc.file, s.sc.Name, st.At, err)
+			t.Fatalf("%s: %s: at %s: %v", s.sc.place(st), s.sc.Name, st.At, err)
 		}
 	}
 	now = s.variant.in(now)
@@ -486,8 +488,18 @@ func (s *stageSet) tell(t *testing.T, e *Engine, st *step, k, replica int, news 
 		fill(&v, "trouble", st.Trouble)
 		e.Trouble(&v)
 	default:
-		t.Fatalf("%s: %s: nothing happens at %s", s.sc.file, s.sc.Name, st.At)
+		t.Fatalf("%s: %s: nothing happens at %s: a step has one of run, migration, statement, lock, look, finding, trouble, close, kill, start, channel, suppress", s.sc.place(st), s.sc.Name, st.At)
 	}
+}
+
+// place is where a step is written: file:line.
+func (sc *scenario) place(st *step) string {
+	for i := range sc.Timeline {
+		if &sc.Timeline[i] == st {
+			return lineOf(sc.path, sc.number, fmt.Sprintf("$.timeline[%d]", i))
+		}
+	}
+	return sc.file
 }
 
 // event reports whether a step is something that is seen.
@@ -628,6 +640,21 @@ func (s *stageSet) judge() played {
 	return p
 }
 
+// check finds what could never be met.
+func (x expectation) check() error {
+	switch {
+	case !slices.Contains(Rules(), x.Rule):
+		return fmt.Errorf("there is no rule %q: use %s", x.Rule, strings.Join(Rules(), ", "))
+	case !slices.Contains([]event.Severity{event.Critical, event.Warning, event.Info}, x.Severity):
+		return fmt.Errorf("%q is no severity: use critical, warning or info", x.Severity)
+	case !slices.Contains([]string{"", string(event.Firing), string(event.Flapping), string(event.Suppressed)}, x.State):
+		return fmt.Errorf("%q is no state: use firing, flapping or suppressed", x.State)
+	case x.NotAfter < x.NotBefore:
+		return fmt.Errorf("not_after, %s, is before not_before, %s", x.NotAfter, x.NotBefore)
+	}
+	return nil
+}
+
 func (x expectation) matches(a *seenAlert) bool {
 	state := x.State
 	if state == "" {
@@ -655,18 +682,23 @@ func scenarios(t *testing.T, dir string, renamed ...string) (list []*scenario) {
 		}
 		text = []byte(strings.NewReplacer(renamed...).Replace(string(text)))
 		d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-		for {
-			sc := &scenario{file: filepath.Base(path)}
+		for number := 0; ; number++ {
+			sc := &scenario{file: filepath.Base(path), path: path, number: number}
 			if err := d.Decode(sc); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("%s: %s", path, yaml.FormatError(err, false, true))
 			}
 			if sc.Name == "" || names[sc.Name] {
-				t.Fatalf("%s: a scenario needs a name of its own, and %q is none", path, sc.Name)
+				t.Fatalf("%s: a scenario needs a name of its own, and %q is none", lineOf(path, number, "$"), sc.Name)
+			}
+			for i, x := range sc.Expect {
+				if err := x.check(); err != nil {
+					t.Fatalf("%s: %s: %v", lineOf(path, number, fmt.Sprintf("$.expect[%d]", i)), sc.Name, err)
+				}
 			}
 			if sc.Benign != !slices.ContainsFunc(sc.Expect, func(x expectation) bool { return disturbs(sc, x) }) {
-				t.Fatalf("%s: %s: benign is what nobody is disturbed by", path, sc.Name)
+				t.Fatalf("%s: %s: benign is what nobody is disturbed by: every alert expected is of severity info, suppressed, or not of production", lineOf(path, number, "$"), sc.Name)
 			}
 			names[sc.Name] = true
 			list = append(list, sc)
