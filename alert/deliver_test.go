@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -124,16 +126,61 @@ func TestAChannelIsTriedAgainWhereThatMakesSense(t *testing.T) {
 		"a redirect":           {answers{status(307, "Location", "http://127.0.0.1:1/")}, 1, "rejected"},
 		"Retry-After of a day": {answers{status(429, "Retry-After", "86400")}, 1, "unreachable"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			in := newInbox(t, test.answers...)
-			stats, _, _ := deliver(t, Channel{Name: "hook", Kind: "webhook", URL: NewSecret(in.URL)})
-			if len(in.bodies) != test.tries {
-				t.Errorf("it was tried %d times: want %d", len(in.bodies), test.tries)
-			}
-			if test.dropped == "" && stats.Sent["hook"] != 1 || test.dropped != "" && stats.Dropped[Drop{"hook", test.dropped}] != 1 {
-				t.Errorf("sent %v, dropped %v: want dropped %q", stats.Sent, stats.Dropped, test.dropped)
-			}
-		})
+		for _, kind := range []string{"alertmanager", "pagerduty", "slack", "webhook"} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				t.Parallel()
+				in := newInbox(t, test.answers...)
+				stats, _, _ := deliver(t, Channel{Name: "c", Kind: kind, URL: NewSecret(in.URL), Key: NewSecret("k")})
+				if len(in.bodies) != test.tries {
+					t.Errorf("it was tried %d times: want %d", len(in.bodies), test.tries)
+				}
+				expectDelivery(t, stats, test.dropped)
+			})
+		}
+	}
+}
+
+// expectDelivery wants one message to be sent, or to be dropped for a reason.
+func expectDelivery(t *testing.T, stats Stats, dropped string) {
+	t.Helper()
+	sent, drops := map[string]uint64{"c": 1}, map[Drop]uint64{}
+	if dropped != "" {
+		sent, drops = map[string]uint64{}, map[Drop]uint64{{"c", dropped}: 1}
+	}
+	if !maps.Equal(stats.Sent, sent) || !maps.Equal(stats.Dropped, drops) {
+		t.Errorf("sent %v, dropped %v: want dropped %q", stats.Sent, stats.Dropped, dropped)
+	}
+}
+
+// TestADeadChannelIsGivenUp: what is down or fails for ten minutes, and what is
+// while the process ends, is counted. (Alertmanager is told again what is open:
+// TestAlertmanager/down and /exit.)
+func TestADeadChannelIsGivenUp(t *testing.T) {
+	for _, kind := range []string{"pagerduty", "slack", "webhook"} {
+		for name, test := range map[string]struct {
+			closeAfter time.Duration
+			dropped    string
+		}{"at length": {time.Hour, "unreachable"}, "at the end": {30 * time.Second, "closed"}} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := &posts{begin: time.Now(), show: func([]byte) string { return "" }, answer: func() int { return 503 }}
+					ch := Channel{Name: "c", Kind: kind, URL: NewSecret("http://c.test/"), Key: NewSecret("k")}
+					e, err := New(Config{Channels: []Channel{ch}, Rules: map[string]Rule{MigrationFailed: {For: -1}, DeliveryFailing: {Off: true}}},
+						Deps{HTTP: &http.Client{Transport: p}, Rand: func() float64 { return 1 }})
+					if err != nil {
+						t.Fatal(err)
+					}
+					e.Migration(failure("1"))
+					time.Sleep(test.closeAfter)
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					if err := e.Close(ctx); err == nil {
+						t.Error("Close does not say that one could not be sent")
+					}
+					expectDelivery(t, e.Stats(), test.dropped)
+				})
+			})
+		}
 	}
 }
 
@@ -270,6 +317,21 @@ func TestACommandIsGivenTheAlert(t *testing.T) {
 	text, err := os.ReadFile(out)
 	if err != nil || !strings.Contains(string(text), `"rule":"migration_failed"`) {
 		t.Error(err, string(text))
+	}
+}
+
+func TestACommandThatFailsIsRunAgain(t *testing.T) {
+	dir := t.TempDir()
+	stats, said, err := deliver(t, Channel{Name: "c", Kind: "exec", Command: []string{"/bin/sh", "-c", "echo CANA''RY >&2; echo x >> " + dir + "/tries; test $(wc -l < " + dir + "/tries) = 3"}})
+	if err != nil {
+		t.Error(err)
+	}
+	expectDelivery(t, stats, "")
+	if tries, err := os.ReadFile(filepath.Join(dir, "tries")); err != nil || string(tries) != "x\nx\nx\n" {
+		t.Errorf("it was run %q, %v: want three times", tries, err)
+	}
+	if strings.Contains(said, "CANARY") {
+		t.Error("what it prints is told")
 	}
 }
 
