@@ -2,13 +2,16 @@ package sqlwitness
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/internal/testdb"
 )
 
 // TestHeldLock: a migration's lock that a connection of ours holds is looked at
@@ -65,6 +68,72 @@ func TestHeldLock(t *testing.T) {
 				}
 				_ = conn.Close()
 			})
+		})
+	}
+}
+
+// TestHeldLockOnServers: a tool's lock that goes back into the pool with its
+// connection is found there, and what the finding says to run frees it.
+func TestHeldLockOnServers(t *testing.T) {
+	for _, c := range []struct {
+		driver       string
+		dsn          func(testing.TB) string
+		take, isFree string
+	}{
+		{"postgres", testdb.PostgreSQL, "SELECT pg_advisory_lock(4097083626)",
+			"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"},
+		{"mysql", testdb.MariaDB, "SELECT GET_LOCK('4097083626', 0)", "SELECT IS_FREE_LOCK('4097083626')"},
+	} {
+		t.Run(c.driver, func(t *testing.T) {
+			t.Parallel()
+			dsn := c.dsn(t)
+			seen := &findings{}
+			w, err := New(Config{LogOutput: &safeBuilder{}, Sinks: []event.Sink{seen}, Audit: audit.Config{Mode: audit.Off}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close(context.Background())
+			db, err := w.Open(c.driver, dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var got any
+			if err := db.QueryRow(c.take).Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			var witnessed *connector
+			for k := range w.connectors {
+				witnessed = k
+			}
+			for end := time.Now().Add(30 * time.Second); len(seen.kinds()) == 0 && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+				witnessed.lookAtHeld()
+			}
+			witnessed.lookAtHeld()
+			witnessed.observer.background.Wait()
+			if len(seen.all) != 1 || seen.all[0].Kind != "zombie_lock" || seen.all[0].Object != "4097083626" {
+				t.Fatalf("found %+v", seen.all)
+			}
+			other, err := sql.Open(c.driver, dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			for range 2 { // the second time it hits nobody
+				_, err = other.Exec(seen.all[0].SQL)
+			}
+			if c.driver == "postgres" && err != nil {
+				t.Errorf("%s: %v", seen.all[0].SQL, err)
+			}
+			free := false
+			for end := time.Now().Add(20 * time.Second); !free && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+				if err := other.QueryRow(c.isFree).Scan(&free); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !free {
+				t.Errorf("the lock is not free after %s", seen.all[0].SQL)
+			}
 		})
 	}
 }

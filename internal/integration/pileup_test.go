@@ -24,6 +24,14 @@ type live struct {
 	mu     sync.Mutex
 	looks  []event.Look
 	alerts []event.Alert
+
+	findings []event.Finding
+}
+
+func (l *live) Finding(f *event.Finding) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.findings = append(l.findings, *f)
 }
 
 func (l *live) Look(k *event.Look) {

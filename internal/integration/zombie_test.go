@@ -134,3 +134,87 @@ func advisoryID(t *testing.T, name string, more ...string) string {
 	}
 	return id
 }
+
+// TestElectedLeader: an application elects a leader by an advisory lock, its
+// followers wait and poll for it, and a run of goose goes by: nothing is told of a
+// lock that nobody works under, and none is taken for the run's.
+func TestElectedLeader(t *testing.T) {
+	t.Parallel()
+	dsn := targets[0].fresh(t)
+	seen := &live{}
+	w, err := sqlwitness.New(sqlwitness.Config{LogOutput: &output{}, Sinks: []event.Sink{seen},
+		Alert: alert.Config{Rules: map[string]alert.Rule{alert.LockWait: {After: time.Second}, alert.DirtyState: {For: time.Millisecond}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close(context.Background())
+	db, err := w.Open(targets[0].driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	if _, err := db.ExecContext(ctx, "CREATE TABLE jobs (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	leader, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leader.Close()
+	if _, err := leader.ExecContext(ctx, "SELECT pg_advisory_lock(7)"); err != nil {
+		t.Fatal(err)
+	}
+	followed := make(chan struct{}, 2)
+	go func() {
+		_, _ = db.ExecContext(ctx, "SELECT pg_advisory_lock(7)")
+		followed <- struct{}{}
+	}()
+	go func() {
+		defer func() { followed <- struct{}{} }()
+		c, err := db.Conn(ctx)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for got := false; ctx.Err() == nil && !got; time.Sleep(100 * time.Millisecond) {
+			_ = c.QueryRowContext(ctx, "SELECT pg_try_advisory_lock(7)").Scan(&got)
+		}
+	}()
+	p, err := goose.NewProvider(targets[0].dialect, db, fstest.MapFS{"00001_paid.sql": {Data: []byte("-- +goose Up\nCREATE TABLE orders (id int);\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "looks at the followers after the leader was idle for long", func() bool {
+		seen.mu.Lock()
+		defer seen.mu.Unlock()
+		blocked := map[uint64]bool{}
+		for _, k := range seen.looks {
+			if k.Picture != nil && k.Lock != nil && len(k.Picture.Blockers) == 1 && k.Picture.Blockers[0].StateAge > 8*time.Second {
+				blocked[k.ConnID] = true
+			}
+		}
+		return len(blocked) == 2
+	})
+	stop()
+	<-followed
+	<-followed
+	_ = w.Close(context.Background())
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for _, k := range seen.looks {
+		if k.Picture != nil && k.Picture.Zombie {
+			t.Errorf("a zombie is seen: %+v", k)
+		}
+	}
+	for _, a := range seen.alerts {
+		t.Errorf("an alert: %s %q", a.Rule, a.Title)
+	}
+	for _, f := range seen.findings {
+		t.Errorf("found %+v", f)
+	}
+}
