@@ -170,6 +170,29 @@ func TestWithoutProcess(t *testing.T) {
 	b.quiet()
 }
 
+// TestWithoutPerformanceSchema: a user that may not read the performance schema is
+// told so, with the grant that helps.
+func TestWithoutPerformanceSchema(t *testing.T) {
+	dsn := testdb.MariaDBServerWith(t, performanceSchema...)
+	admin := benchAs(t, kitMariaDB, dsn, nil)
+	admin.do("CREATE TABLE t (n INT)")
+	b := benchAs(t, kitMariaDB, testdb.MariaDBUser(t, dsn, "ALL ON `"+databaseName(t, admin)+"`.*", "PROCESS ON *.*"), nil)
+	reader := admin.client().do("BEGIN", "SELECT * FROM t")
+	migration := b.client()
+	migration.start("ALTER TABLE t ADD COLUMN m INT")
+	p := b.until("it waits", migration, func(p *event.Picture) bool { return p.Session.Wait != nil })
+	if fix := fixes(p); !strings.HasPrefix(fix, "GRANT SELECT ON performance_schema.* TO 'test_") || len(p.Missing) != 1 || len(p.Blockers) > 0 {
+		t.Fatalf("missing: %+v, blockers: %+v", p.Missing, p.Blockers)
+	}
+	admin.do(p.Missing[0].Fix)
+	b.probe.own.db.SetMaxIdleConns(-1)
+	p = b.until("who blocks is seen", migration, func(p *event.Picture) bool { return len(p.Blockers) == 1 && len(p.Missing) == 0 })
+	if p.Blockers[0].PID != reader.id {
+		t.Errorf("blockers: %+v", p.Blockers)
+	}
+	b.quiet()
+}
+
 func databaseName(t *testing.T, b *bench) (name string) {
 	t.Helper()
 	if err := b.db.QueryRow("SELECT DATABASE()").Scan(&name); err != nil {

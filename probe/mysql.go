@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -41,8 +42,12 @@ type facts struct {
 	mariaDB bool
 	schema  bool   // performance_schema is on
 	plugin  bool   // metadata_lock_info is installed
+	list    bool   // performance_schema.processlist is there, and filled
 	user    string // 'name'@'host'
 }
+
+// before8022 matches the versions of MySQL without a performance_schema.processlist.
+var before8022 = regexp.MustCompile(`^(5\.|8\.0\.(1?\d|2[01])\b)`)
 
 func readFacts(ctx context.Context, c *sql.Conn) (facts, error) {
 	var version, user string
@@ -51,6 +56,7 @@ func readFacts(ctx context.Context, c *sql.Conn) (facts, error) {
 	(SELECT COUNT(*) FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'METADATA_LOCK_INFO' AND PLUGIN_STATUS = 'ACTIVE') > 0`).
 		Scan(&version, &user, &f.schema, &f.plugin)
 	f.mariaDB = strings.Contains(version, "MariaDB")
+	f.list = f.schema && !f.mariaDB && !before8022.MatchString(version)
 	name, host := user, "%"
 	if at := strings.LastIndexByte(user, '@'); at >= 0 {
 		name, host = user[:at], user[at+1:]
@@ -155,7 +161,7 @@ func readProcesses(ctx context.Context, c *sql.Conn, f facts, ids []int64) ([]pr
 	switch {
 	case f.mariaDB:
 		time, progress = "TIME_MS / 1000", "STAGE, MAX_STAGE, PROGRESS"
-	case f.schema:
+	case f.list:
 		from = "performance_schema.processlist" // the other one stops all sessions for a moment
 	}
 	query := fmt.Sprintf(`SELECT ID, COALESCE(USER, ''), COALESCE(HOST, ''), COALESCE(DB, ''), COALESCE(COMMAND, ''), COALESCE(STATE, ''), COALESCE(LEFT(INFO, 4096), ''), COALESCE(%s, 0), %s

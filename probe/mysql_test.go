@@ -141,6 +141,38 @@ func TestMySQLDenied(t *testing.T) {
 	}
 }
 
+// TestMySQLPolled: who polls for a name waits for nothing on the server, and its
+// holder is asked for by the name; not so where the server shows it.
+func TestMySQLPolled(t *testing.T) {
+	for version, from := range map[string]string{"8.0.21-log": "FROM information_schema.PROCESSLIST", "8.0.22": "FROM performance_schema.processlist", "9.1.0": "FROM performance_schema.processlist"} {
+		t.Run(version, func(t *testing.T) {
+			p := mysqlServer(t, []mysqlAnswer{
+				{query: "SELECT VERSION(), CURRENT_USER(), @@performance_schema", rows: rowsOf(row(version, "app@%", true, false))},
+				{query: from, rows: rowsOf(
+					row(1, "app", "10.0.0.1:5000", "shop", "Sleep", "", "", 1, 0, 0, 0),
+					row(2, "app", "10.0.0.2:5000", "shop", "Sleep", "", "", 60, 0, 0, 0),
+					row(3, "app", "10.0.0.1:5001", "shop", "Query", "User lock", "SELECT GET_LOCK('it''s', 60)", 7, 0, 0, 0))},
+				{query: "FROM information_schema.INNODB_TRX"},
+				{query: "FROM performance_schema.data_lock_waits"},
+				{query: "FROM performance_schema.metadata_locks", rows: rowsOf(
+					row(3, true, "", "it's", "EXCLUSIVE", false),
+					row(2, true, "", "it's", "EXCLUSIVE", true))},
+				{query: "SELECT IS_USED_LOCK('it''s')", rows: rowsOf(row(2))},
+				{query: "FROM performance_schema.events_stages_current"},
+			})
+			seen, err := p.Look(t.Context(), []Asked{{Session: 1, Lock: "it's", Migration: true}, {Session: 3, Lock: "it's", Migration: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id, kind := range map[int64]string{1: "named", 3: "named"} {
+				if q := seen[id]; q.Session.Wait == nil || q.Session.Wait.Kind != kind || q.Session.Wait.Object != "it's" || !slices.Equal(ids(q.Blockers), []int64{2}) || !q.Zombie {
+					t.Errorf("the picture of %d is %+v", id, q)
+				}
+			}
+		})
+	}
+}
+
 // TestConflicts: who waits for whom, by what each holds or wants.
 func TestConflicts(t *testing.T) {
 	for _, c := range []struct {
