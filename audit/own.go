@@ -26,6 +26,8 @@ type own struct {
 	users  int
 	timer  *time.Timer
 	closed bool
+
+	pending *connecting // nil for none; outlives the DB
 }
 
 // do lends the connection. One that the server has closed meanwhile is replaced
@@ -114,29 +116,76 @@ func (o *own) close() error {
 // connector makes the own connection for database/sql.
 type connector struct{ own *own }
 
-// Connect gives up when the context ends. A driver that is not a DriverContext
-// knows no context when it connects, and would wait as long as TCP does.
+// connecting is an attempt at a connection. What changes is under own's lock.
+type connecting struct {
+	ctx     context.Context
+	done    chan struct{} // closed when there is an answer
+	waiting int           // who want it
+	taken   bool
+	conn    driver.Conn
+	err     error
+}
+
+// Connect gives up when the context ends. Not every driver does: lib/pq waits for
+// a server that has accepted and does not answer as long as TCP does. Such an
+// attempt is waited for by the next Connect, so that there is one of them and
+// they do not pile up. A connection that comes when nobody waits is closed.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	type answer struct {
-		conn driver.Conn
-		err  error
+	for {
+		a := c.own.attempt(ctx)
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+		}
+		if conn, ok, err := c.own.take(ctx, a); ok {
+			return conn, err
+		}
 	}
-	done := make(chan answer, 1)
-	go func() {
-		conn, err := c.own.open(ctx)
-		done <- answer{conn, err}
-	}()
-	select {
-	case a := <-done:
-		return a.conn, a.err
-	case <-ctx.Done():
+}
+
+// attempt returns the one that is under way, or begins one.
+func (o *own) attempt(ctx context.Context) *connecting {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.pending == nil {
+		a := &connecting{ctx: ctx, done: make(chan struct{})}
+		o.pending = a
 		go func() {
-			if a := <-done; a.err == nil {
-				_ = a.conn.Close()
-			}
+			conn, err := o.open(ctx)
+			o.answered(a, conn, err)
 		}()
-		return nil, ctx.Err()
 	}
+	o.pending.waiting++
+	return o.pending
+}
+
+func (o *own) answered(a *connecting, conn driver.Conn, err error) {
+	o.mu.Lock()
+	a.conn, a.err = conn, err
+	o.pending = nil
+	unwanted := err == nil && a.waiting == 0
+	o.mu.Unlock()
+	close(a.done)
+	if unwanted {
+		_ = conn.Close()
+	}
+}
+
+// take ends the wait for an attempt. It is not ok, and there is to be another
+// one, where the answer is somebody else's: their connection, or the end of their
+// context.
+func (o *own) take(ctx context.Context, a *connecting) (conn driver.Conn, ok bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a.waiting--
+	switch {
+	case o.pending == a:
+		return nil, true, ctx.Err()
+	case a.taken, a.err != nil && a.ctx != ctx && a.ctx.Err() != nil:
+		return nil, false, nil
+	}
+	a.taken = true
+	return a.conn, true, a.err
 }
 
 func (o *own) open(ctx context.Context) (driver.Conn, error) {
