@@ -251,9 +251,10 @@ func (t *Tracker) markAfter(cn *conn, c *Call, to touch, versions []string, miss
 	if c.Err != nil {
 		m.blame = true
 		t.markFailed(m, c)
+		m.unsure = lost(c.Err) && cn.permanent(c)
 		if !cn.inTx(c) {
 			r.open = nil
-			t.finish(m, event.Failed, c.end())
+			t.finish(m, m.failure(), c.end())
 		}
 		return
 	}
@@ -331,7 +332,8 @@ func (t *Tracker) markFirst(cn *conn, c *Call, to touch, versions []string) {
 	t.inscribe(m, to, versions)
 	if c.Err != nil {
 		t.markFailed(m, c)
-		t.finish(m, event.Failed, c.end())
+		m.unsure = lost(c.Err) && cn.permanent(c)
+		t.finish(m, m.failure(), c.end())
 		return
 	}
 	r.open = m
@@ -380,7 +382,8 @@ func (t *Tracker) setByHand(cn *conn, c *Call, version string) {
 	}
 	if c.Err != nil {
 		t.markFailed(m, c)
-		t.finish(m, event.Failed, c.end())
+		m.unsure = lost(c.Err) && cn.permanent(c)
+		t.finish(m, m.failure(), c.end())
 		return
 	}
 	t.finish(m, m.completed(), c.end())

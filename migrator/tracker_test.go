@@ -1,6 +1,7 @@
 package migrator
 
 import (
+	"context"
 	"database/sql/driver"
 	"fmt"
 	"slices"
@@ -76,19 +77,64 @@ func TestMarkIsProvisionalUntilCommit(t *testing.T) {
 	s.over()
 }
 
-func TestCommitErrorIsFailure(t *testing.T) {
-	s := newScript(t, "postgresql")
-	s.reads(1)
-	s.begin(1)
-	s.exec(1, "CREATE TABLE a (id int)")
-	s.exec(1, gooseInsert, int64(1), true)
-	s.commitFails(1, driver.ErrBadConn)
-	s.want("goose up 1 failed")
-	m := s.ended[0]
-	if m.Err != driver.ErrBadConn || m.ErrorClass != event.ClassBadConn || !strings.Contains(m.Verdict, "never came") {
-		t.Errorf("%v %q %q", m.Err, m.ErrorClass, m.Verdict)
+func TestCommitError(t *testing.T) {
+	for _, tc := range []struct {
+		err     error
+		outcome string
+		verdict string
+	}{
+		{driver.ErrBadConn, "interrupted", "never came"},
+		{context.Canceled, "interrupted", "never came"},
+		{syntaxError, "failed", "was rolled back"},
+	} {
+		s := newScript(t, "postgresql")
+		s.reads(1)
+		s.begin(1)
+		s.exec(1, "CREATE TABLE a (id int)")
+		s.exec(1, gooseInsert, int64(1), true)
+		s.commitFails(1, tc.err)
+		s.want("goose up 1 " + tc.outcome)
+		class, _ := event.Classify(tc.err)
+		if m := s.ended[0]; m.Err != tc.err || m.ErrorClass != class || !strings.Contains(m.Verdict, tc.verdict) {
+			t.Errorf("%v %q %q", m.Err, m.ErrorClass, m.Verdict)
+		}
+		s.over()
 	}
-	s.over()
+}
+
+// The answer to a mark that commits by itself may be lost: then it is not known
+// whether the version is recorded. In a transaction it is known that it is not.
+func TestMarkLost(t *testing.T) {
+	for _, tc := range []struct {
+		name, system string
+		tx           bool
+		err          error
+		end          func(*script, uint64)
+		outcome      string
+	}{
+		{"after DDL that has committed", "mysql", true, driver.ErrBadConn, (*script).rollback, "interrupted"},
+		{"and the connection is closed", "mysql", true, driver.ErrBadConn, (*script).close, "interrupted"},
+		{"without a transaction", "postgresql", false, driver.ErrBadConn, nil, "interrupted"},
+		{"refused", "mysql", true, syntaxError, (*script).rollback, "failed"},
+		{"in a transaction", "postgresql", true, driver.ErrBadConn, (*script).rollback, "failed"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newScript(t, tc.system)
+			s.reads(1)
+			if tc.tx {
+				s.begin(1)
+			}
+			s.exec(1, "CREATE TABLE a (id int)")
+			s.fails(1, tc.err, gooseInsert, int64(1), true)
+			if tc.end != nil {
+				tc.end(s, 1)
+			}
+			s.want("goose up 1 " + tc.outcome)
+			if m := s.ended[0]; (tc.outcome == "interrupted") != strings.Contains(m.Verdict, "never came") {
+				t.Errorf("verdict %q", m.Verdict)
+			}
+		})
+	}
 }
 
 func TestDDLCommitsAtOnceOnMySQL(t *testing.T) {

@@ -119,15 +119,15 @@ func (t *Tracker) undo(cn *conn, x *tx, err error, now time.Time, c *Call) {
 			continue
 		}
 		m.blameFor(cause)
-		m.unsure = lost(err)
-		t.finish(m, event.Failed, now)
+		m.unsure = m.unsure || lost(err)
+		t.finish(m, m.failure(), now)
 	}
 	if m := x.body; m != nil {
 		m.blameFor(err)
-		m.unsure = lost(err)
+		m.unsure = m.unsure || lost(err)
 		switch {
 		case m.told, m.blame, m.wrote && cn.shown && !cn.reset:
-			t.finish(m, event.Failed, now)
+			t.finish(m, m.failure(), now)
 		default:
 			cn.loose = true
 			r.foreign++
@@ -138,25 +138,39 @@ func (t *Tracker) undo(cn *conn, x *tx, err error, now time.Time, c *Call) {
 		r.open = nil
 		m.undone = x.joined
 		m.blameFor(x.setErr, err)
-		m.unsure = lost(err)
-		t.finish(m, event.Failed, now)
+		m.unsure = m.unsure || lost(err)
+		t.finish(m, m.failure(), now)
 		return
 	}
 	if x.set != nil && x.set.dirty {
 		m := t.newMigration(cn, c)
 		m.blameFor(x.setErr, err)
 		t.aim(m, x.set.version)
-		t.finish(m, event.Failed, now)
+		t.finish(m, m.failure(), now)
 	}
 }
 
-// lost reports whether a commit's error leaves open what the server has done.
+// lost reports whether the error of what would be permanent leaves open what the
+// server has done. An answer of the server's has a code; what has none is the
+// driver's, the network's or the context's.
 func lost(err error) bool {
-	switch class, _ := event.Classify(err); class {
-	case event.ClassBadConn, event.ClassTerminated, event.ClassCancelled:
-		return true
+	class, code := event.Classify(err)
+	return class == event.ClassTerminated || class != "" && code == ""
+}
+
+// permanent reports whether a statement commits by itself, in a transaction too
+// that an earlier one has ended.
+func (cn *conn) permanent(c *Call) bool {
+	return !cn.inTx(c) || cn.tx != nil && cn.tx.implicit
+}
+
+// failure is the outcome of a migration that has failed, or may have: where the
+// answer to what makes it permanent never came.
+func (m *migration) failure() event.Outcome {
+	if m.unsure {
+		return event.Interrupted
 	}
-	return false
+	return event.Failed
 }
 
 // blameFor gives a migration its error, unless it has one.
@@ -197,7 +211,7 @@ func (t *Tracker) abandon(cn *conn, now time.Time) {
 // cutShort is the outcome of a migration whose end was not seen.
 func (m *migration) cutShort() event.Outcome {
 	if m.err != nil {
-		return event.Failed
+		return m.failure()
 	}
 	return event.Interrupted
 }

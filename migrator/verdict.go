@@ -17,7 +17,7 @@ func (t *Tracker) verdict(m *migration) string {
 	left, nothing := t.remains(m)
 	switch {
 	case m.unsure:
-		return "the commit was sent and its answer never came: look into the version table whether it took effect"
+		return "what makes it permanent was sent and its answer never came: look into the version table whether it took effect"
 	case m.opened && style == around:
 		return left + "; the version table says dirty: " + t.force(m, nothing)
 	case m.opened && style == first && m.ev.Direction == event.Down:
