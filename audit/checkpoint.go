@@ -122,37 +122,41 @@ func (k *keyring) verifiers() note.Verifiers {
 }
 
 // signers are the names of the trusted keys that have signed a note.
-func (k *keyring) signers(msg []byte) (names []string) {
+func (k *keyring) signers(msg []byte) []string {
 	n, err := note.Open(msg, k.verifiers())
 	if err != nil {
 		return nil
 	}
+	return namesOf(n)
+}
+
+func namesOf(n *note.Note) (names []string) {
 	for _, s := range n.Sigs {
 		names = append(names, nameOf(s.Name, s.Hash))
 	}
 	return names
 }
 
-// open reads a checkpoint. signed says that a trusted key has signed it; a note
-// that none has is read all the same.
-func (k *keyring) open(msg []byte) (c Checkpoint, signed bool, err error) {
+// open reads a checkpoint. by are the names of the trusted keys that have signed
+// it; a note that none has is read all the same.
+func (k *keyring) open(msg []byte) (c Checkpoint, by []string, err error) {
 	n, err := note.Open(msg, k.verifiers())
 	var unverified *note.UnverifiedNoteError
 	switch {
 	case err == nil:
-		signed = true
+		by = namesOf(n)
 	case errors.As(err, &unverified):
 		n = unverified.Note
 	default:
 		// A signature that does not verify: the text is read to say what it claims.
 		text, _, ok := strings.Cut(string(msg), "\n\n")
 		if !ok {
-			return Checkpoint{}, false, errNoCheckpoint
+			return Checkpoint{}, nil, errNoCheckpoint
 		}
 		n = &note.Note{Text: text + "\n"}
 	}
 	c, err = parseCheckpoint(n.Text)
-	return c, signed, err
+	return c, by, err
 }
 
 // claimants are the names of the keys that a note says have signed it.

@@ -136,11 +136,11 @@ func checkProof(text string, keys *keyring) (leaf string, at Checkpoint, err err
 		}
 		path = append(path, h)
 	}
-	at, signed, err := keys.open([]byte(note))
+	at, by, err := keys.open([]byte(note))
 	switch {
 	case err != nil:
 		return "", at, errProof
-	case keys != nil && !signed:
+	case keys != nil && len(by) == 0:
 		return "", at, errors.New("audit: the proof's checkpoint is not signed by a key that was given")
 	}
 	if err := tlog.CheckRecord(path, at.Size, at.Root, n, tlog.RecordHash(data)); err != nil {

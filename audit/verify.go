@@ -160,7 +160,7 @@ func (v *verifier) readAnchors() error {
 	var notes []Checkpoint
 	for _, a := range v.cfg.Anchors {
 		err := Notes(a, func(msg []byte) error {
-			if cp, signed, err := v.keys.open(msg); err == nil && (signed || v.keys == nil) {
+			if cp, by, err := v.keys.open(msg); err == nil && (len(by) > 0 || v.keys == nil) {
 				notes = append(notes, cp)
 			}
 			return nil
@@ -382,9 +382,9 @@ func (v *verifier) checkpointsWhere(ctx context.Context, c *sql.Conn, where stri
 // checkpoint checks one of the tables.
 func (v *verifier) checkpoint(size int64, origin string, msg []byte) {
 	v.report.Checkpoints++
-	cp, signed, err := v.keys.open(msg)
+	cp, by, err := v.keys.open(msg)
 	switch {
-	case err != nil || v.keys != nil && !signed:
+	case err != nil || v.keys != nil && len(by) == 0:
 		v.find(CheckpointForged, nil, "the checkpoint of %d entries is not signed by a key that was given", size)
 		return
 	case cp.Size != size || cp.Origin != origin:
@@ -393,7 +393,7 @@ func (v *verifier) checkpoint(size int64, origin string, msg []byte) {
 	case v.keys == nil:
 		v.report.unchecked("signatures: no public key was given")
 	default:
-		v.signer(size, v.keys.signers(msg))
+		v.signer(size, by)
 	}
 	v.kept = append(v.kept, cp)
 }
