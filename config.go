@@ -192,6 +192,7 @@ type file struct {
 		Mode          string `yaml:"mode"`
 		Spool         string `yaml:"spool"`
 		Actor         string `yaml:"actor"`
+		Approver      string `yaml:"approver"`
 		Ticket        string `yaml:"ticket"`
 		Reason        string `yaml:"reason"`
 		Key           string `yaml:"key"`
@@ -231,7 +232,7 @@ type file struct {
 //	                         where the checkpoints are kept outside the database
 //	SQLWITNESS_DASHBOARD_TOKEN
 //	                         bearer token that the page asks for
-//	SQLWITNESS_ACTOR, SQLWITNESS_TICKET, SQLWITNESS_REASON
+//	SQLWITNESS_ACTOR, SQLWITNESS_APPROVER, SQLWITNESS_TICKET, SQLWITNESS_REASON
 //	                         who migrates and why, as claimed in the audit trail
 //	SQLWITNESS_FLUSH_ON_SIGNAL
 //	                         true writes out what is queued at SIGINT and SIGTERM
@@ -278,6 +279,7 @@ func configFrom(getenv func(string) string) (Config, error) {
 	e.text("SQLWITNESS_AUDIT_ANCHOR_WEBHOOK", &f.Audit.AnchorWebhook)
 	e.text("SQLWITNESS_DASHBOARD_TOKEN", &f.Dashboard.Token)
 	e.text("SQLWITNESS_ACTOR", &f.Audit.Actor)
+	e.text("SQLWITNESS_APPROVER", &f.Audit.Approver)
 	e.text("SQLWITNESS_TICKET", &f.Audit.Ticket)
 	e.text("SQLWITNESS_REASON", &f.Audit.Reason)
 	e.integer("SQLWITNESS_TEXT_CACHE", &f.TextCache)
@@ -300,7 +302,7 @@ func withoutAlias(message string) string {
 func (f file) config() (Config, error) {
 	cfg := Config{
 		Alert:         f.Alert,
-		Audit:         audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Audit:         audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Approver: f.Audit.Approver, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
 		Dashboard:     dashboard.Config{Hosts: f.Dashboard.Hosts, Token: f.Dashboard.Token, Public: f.Dashboard.Public},
 		Database:      f.Database,
 		Disabled:      f.Disabled,

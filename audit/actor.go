@@ -22,36 +22,17 @@ func newActor(cfg Config, getenv func(string) string) actor {
 	a.set("process", process())
 	a.program(buildInfo())
 	a.set("actor", cfg.Actor)
+	a.set("approver", cfg.Approver)
 	if u, err := user.Current(); err == nil {
 		a.set("os_user", u.Username)
 	}
 	a.set("sudo_user", getenv("SUDO_USER"))
 	if host, err := os.Hostname(); err == nil {
 		a.set("host", host)
-		switch {
-		case getenv("KUBERNETES_SERVICE_HOST") != "":
-			a.set("pod", first(getenv, "POD_NAME", "HOSTNAME"))
-			a.set("namespace", getenv("POD_NAMESPACE"))
-		case exists("/.dockerenv"), exists("/run/.containerenv"), getenv("container") != "":
-			a.set("container", host) // unless it is renamed, the container's short id
-		}
 	}
+	a.container(getenv)
 	a.ci(getenv)
 	return a
-}
-
-// ci reads what the usual build services set.
-func (a actor) ci(getenv func(string) string) {
-	a.set("ci", ciService(getenv))
-	a.set("ci_actor", first(getenv, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN",
-		"BUILDKITE_BUILD_CREATOR", "CIRCLE_USERNAME", "BUILD_REQUESTEDFOR", "BUILD_USER_ID"))
-	a.set("ci_commit", first(getenv, "GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "CIRCLE_SHA1",
-		"BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "GIT_COMMIT"))
-	run := first(getenv, "CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
-	if server, id := getenv("GITHUB_SERVER_URL"), getenv("GITHUB_RUN_ID"); server != "" && id != "" {
-		run = server + "/" + getenv("GITHUB_REPOSITORY") + "/actions/runs/" + id
-	}
-	a.set("ci_run", plainURL(run))
 }
 
 func (a actor) set(field, value string) {
@@ -88,18 +69,4 @@ func plainURL(s string) string {
 		return ""
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
-
-func first(getenv func(string) string, names ...string) string {
-	for _, n := range names {
-		if v := getenv(n); v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

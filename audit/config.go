@@ -38,6 +38,8 @@ type Config struct {
 	Anchors []anchor.Anchor
 	// Actor is who runs the migration, as the application claims. May be "".
 	Actor string
+	// Approver is who has approved it, as the application claims. May be "".
+	Approver string
 	// Ticket and Reason say why. They go to a section of the entry that can be
 	// erased later. May be "".
 	Ticket, Reason string

@@ -166,7 +166,7 @@ func (*jsonLines) end() error { return nil }
 
 // csvColumns are what an auditor sorts and filters by.
 var csvColumns = []string{"index", "id", "attempt", "kind", "stage", "db_time", "client_time", "tool", "version", "direction", "outcome", "guarantee",
-	"duration_ns", "statements", "error_class", "sqlstate", "db_user", "actor", "os_user", "host", "ci_run", "ticket", "reason", "erased"}
+	"duration_ns", "statements", "error_class", "sqlstate", "db_user", "actor", "approver", "os_user", "host", "ci_actor", "ci_approver", "ci_run", "ticket", "reason", "erased"}
 
 type commaSeparated struct{ out *csv.Writer }
 

@@ -30,21 +30,6 @@ func loginOf(rows []string) login {
 	return l
 }
 
-// ciServices are known by a variable that each sets for every job.
-var ciServices = [...]struct{ variable, name string }{
-	{"GITHUB_ACTIONS", "github"}, {"GITLAB_CI", "gitlab"}, {"JENKINS_URL", "jenkins"}, {"BUILDKITE", "buildkite"},
-	{"CIRCLECI", "circleci"}, {"TF_BUILD", "azure"}, {"BITBUCKET_BUILD_NUMBER", "bitbucket"},
-}
-
-func ciService(getenv func(string) string) string {
-	for _, s := range ciServices {
-		if getenv(s.variable) != "" {
-			return s.name
-		}
-	}
-	return ""
-}
-
 // program says what is running: the main module and the commit it was built from.
 func (a actor) program(info *debug.BuildInfo) {
 	if info == nil {

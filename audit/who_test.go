@@ -38,7 +38,19 @@ func TestBuildServices(t *testing.T) {
 			map[string]string{"ci": "buildkite", "ci_actor": "b", "ci_run": "https://buildkite/1", "ci_commit": "abc"}},
 		"circleci": {map[string]string{"CIRCLECI": "true", "CIRCLE_USERNAME": "c", "CIRCLE_BUILD_URL": "https://circleci/1", "CIRCLE_SHA1": "abc"},
 			map[string]string{"ci": "circleci", "ci_actor": "c", "ci_run": "https://circleci/1", "ci_commit": "abc"}},
-		"a desk": {nil, map[string]string{"ci": "", "ci_actor": "", "ci_run": ""}},
+		"github, again": {map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "author", "GITHUB_TRIGGERING_ACTOR": "octocat", "GITHUB_SERVER_URL": "https://x:y@github.com", "GITHUB_REPOSITORY": "o/r",
+			"GITHUB_RUN_ID": "7", "GITHUB_RUN_ATTEMPT": "2", "GITHUB_REF": "refs/pull/3/merge", "GITHUB_WORKFLOW": "deploy"},
+			map[string]string{"ci_actor": "octocat", "ci_run": "https://github.com/o/r/actions/runs/7/attempts/2", "ci_ref": "refs/pull/3/merge", "ci_job": "deploy"}},
+		"buildkite, unblocked": {map[string]string{"BUILDKITE": "true", "BUILDKITE_UNBLOCKER": "boss", "BUILDKITE_BRANCH": "main"},
+			map[string]string{"ci_approver": "boss", "ci_ref": "main"}},
+		"azure": {map[string]string{"TF_BUILD": "True", "BUILD_REQUESTEDFOR": "a", "SYSTEM_COLLECTIONURI": "https://dev.azure.com/org/", "SYSTEM_TEAMPROJECT": "shop", "BUILD_BUILDID": "9", "BUILD_SOURCEVERSION": "abc"},
+			map[string]string{"ci": "azure", "ci_actor": "a", "ci_run": "https://dev.azure.com/org/shop/_build/results?buildId=9", "ci_commit": "abc"}},
+		"bitbucket": {map[string]string{"BITBUCKET_BUILD_NUMBER": "5", "BITBUCKET_GIT_HTTP_ORIGIN": "https://bitbucket.org/o/r", "BITBUCKET_COMMIT": "abc", "BITBUCKET_STEP_TRIGGERER_UUID": "{1}"},
+			map[string]string{"ci": "bitbucket", "ci_actor": "{1}", "ci_run": "https://bitbucket.org/o/r/pipelines/results/5", "ci_commit": "abc"}},
+		"jenkins, with another's variables": {map[string]string{"JENKINS_URL": "https://ci/", "GITHUB_ACTOR": "octocat", "CI_COMMIT_SHA": "abc"},
+			map[string]string{"ci": "jenkins", "ci_actor": "", "ci_commit": ""}},
+		"a desk with a stray variable": {map[string]string{"GITHUB_ACTOR": "octocat"}, map[string]string{"ci": "", "ci_actor": ""}},
+		"a desk":                       {nil, map[string]string{"ci": "", "ci_actor": "", "ci_run": ""}},
 	} {
 		a := newActor(Config{}, func(k string) string { return c.env[k] })
 		for field, want := range c.want {
@@ -49,13 +61,30 @@ func TestBuildServices(t *testing.T) {
 	}
 }
 
+func TestContainerID(t *testing.T) {
+	id := strings.Repeat("0123456789abcdef", 4)
+	for name, c := range map[string]struct{ cgroup, mounts, want string }{
+		"docker, cgroup 1":        {"12:pids:/docker/" + id + "\n0::/system.slice/x\n", "", id},
+		"kubernetes, systemd":     {"0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-" + id + ".scope\n", "", id},
+		"docker, cgroup 2":        {"0::/\n", "22 1 0:1 / / rw - overlay x rw\n600 590 254:1 /var/lib/docker/containers/" + id + "/hostname /etc/hostname rw - ext4 x rw\n", id},
+		"podman":                  {"0::/\n", "600 590 0:2 /containers/storage/overlay-containers/" + id + "/userdata/hosts /etc/hosts rw - tmpfs x rw\n", id},
+		"a layer is no container": {"0::/\n", "22 1 0:1 / / rw - overlay lowerdir=/var/lib/docker/overlay2/" + id + "/diff rw\n", ""},
+		"no container":            {"0::/user.slice/session-1.scope\n", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n", ""},
+	} {
+		if got := containerID(c.cgroup, c.mounts); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // What the database says is marked as such, and what the process says too.
 func TestTrust(t *testing.T) {
 	each(t, allKits, func(t *testing.T, b *bench) {
 		b.store.scribe.deps.Session = func(uint64) int64 { return 4711 }
+		b.store.scribe.actor.set("approver", "boss")
 		b.must(b.store.Intent(t.Context(), migration("1"), false))
 		fields := b.rows()[0].sections[sectionActor]
-		want := map[string]string{"pid": claimed, "process": claimed, "host": claimed, "db_session": verified, "db_user": verified, "db_client": verified}
+		want := map[string]string{"pid": claimed, "process": claimed, "host": claimed, "approver": claimed, "db_session": verified, "db_user": verified, "db_client": verified}
 		if b.kit.system == "sqlite" { // has no users
 			delete(want, "db_user")
 			delete(want, "db_client")
