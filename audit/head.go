@@ -104,14 +104,13 @@ func (d *dialect) nodes(ctx context.Context, c *sql.Conn, ix []int64) ([]tlog.Ha
 }
 
 // open lists entries that are not sealed, in the order of their ids, which is
-// that of time: those from an id on, or all.
-func (d *dialect) open(ctx context.Context, c *sql.Conn, from string, limit int) ([]unsealed, error) {
-	where := ""
-	if from != "" {
-		where = " AND e.id >= " + from
+// that of time: those that meet a condition on e, or all.
+func (d *dialect) open(ctx context.Context, c *sql.Conn, which string, limit int) ([]unsealed, error) {
+	if which != "" {
+		which = " AND " + which
 	}
 	rows, err := c.QueryContext(ctx, "SELECT "+d.lit.read("e.id")+", e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"entry e WHERE NOT EXISTS (SELECT 1 FROM "+
-		d.prefix+"seal s WHERE s.entry = e.id)"+where+" ORDER BY e.id LIMIT "+strconv.Itoa(limit))
+		d.prefix+"seal s WHERE s.entry = e.id)"+which+" ORDER BY e.id LIMIT "+strconv.Itoa(limit))
 	if err != nil {
 		return nil, err
 	}

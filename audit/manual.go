@@ -299,10 +299,9 @@ func (s *Store) compareWithLast(ctx context.Context, c *sql.Conn, run *event.Run
 // found records a change by hand and tells of it, unless another process has.
 func (s *Store) found(ctx context.Context, c *sql.Conn, state uuid.UUID, kind, object string, facts object, f event.Finding) {
 	e, err := s.scribe.note(kind, facts, noted{id: derivedID(state, kind+" "+object), login: s.loggedIn()})
-	if err != nil || s.dialect.store(ctx, c, []*entry{e}) != nil {
+	if err != nil || s.put(ctx, c, e) != nil {
 		return
 	}
-	s.stats.written.Add(1)
 	f.Database, f.At = s.db, s.deps.Now()
 	s.deps.Finding(f)
 }

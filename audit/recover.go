@@ -355,10 +355,9 @@ func (s *Store) recorded(ctx context.Context, c *sql.Conn, o open, r Recovery) b
 		facts["version"] = cut(*o.leaf.Version, maxField)
 	}
 	e, err := s.scribe.note(KindRecovered, facts, noted{id: derivedID(o.attempt, KindRecovered), attempt: o.attempt, login: s.loggedIn()})
-	if err != nil || s.dialect.store(ctx, c, []*entry{e}) != nil {
+	if err != nil || s.put(ctx, c, e) != nil {
 		return false
 	}
-	s.stats.written.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.previous[attemptKey(r.Migration)] = o.attempt

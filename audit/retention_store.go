@@ -201,11 +201,7 @@ func (s *Store) noteOn(ctx context.Context, c *sql.Conn, kind string, facts obje
 	if err != nil {
 		return err
 	}
-	if err := s.dialect.store(ctx, c, []*entry{e}); err != nil {
-		return err
-	}
-	s.stats.written.Add(1)
-	return nil
+	return s.put(ctx, c, e)
 }
 
 // setPolicy records a policy, and whether it is a shorter one.
@@ -431,7 +427,7 @@ func (s *Store) delete(ctx context.Context, c *sql.Conn, kind string, facts obje
 			if err := d.run(ctx, c, d.whole(statements)...); err != nil {
 				return done, err
 			}
-			s.stats.written.Add(1)
+			s.counted(e)
 			done.Entries = append(done.Entries, e.id.String())
 		}
 		for _, x := range batch {

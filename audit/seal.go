@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -24,9 +25,12 @@ const (
 	sealDelay = 20 * time.Millisecond
 	sealBatch = 256 // entries
 	sealTries = 6   // rounds against others that seal at the same time, and then passes
-	// sealWindow is how far back before the store was opened entries are looked
-	// for, once everything older has been looked for.
-	sealWindow = time.Hour
+	// A pass looks at what this store has written since the last one, so that it
+	// costs the same however long the trail is. What others have left unsealed is
+	// looked for by the first pass, and then once in othersEvery, from othersBack
+	// before the last time on: an entry may be older than its commit by as much.
+	othersEvery = time.Minute
+	othersBack  = time.Hour
 )
 
 // sealer gives entries their places in the tree. Each step is one write: an
@@ -43,8 +47,8 @@ type sealer struct {
 	queues []*anchor.Queue
 
 	mu      sync.Mutex
-	oldest  time.Time     // since when there is something to seal; zero for nothing
-	more    bool          // it came while a pass was under way
+	waits   unsealedPart  // what no pass has looked at
+	looked  unsealedPart  // what the pass under way looks at, or the last one if it has failed
 	running chan struct{} // closed when the goroutine has ended; nil without one
 	hurry   chan struct{} // closed by close
 	closed  sync.Once
@@ -52,7 +56,7 @@ type sealer struct {
 	// pass is held by the one that seals; what follows is under it.
 	pass   sync.Mutex
 	head   *head             // as it was left; nil where it is to be read
-	from   string            // literal: the id from which entries are looked for; "" for all
+	others time.Time         // when those of others were last looked for
 	log    string            // id of the log, once it is known
 	facts  map[string]string // of the database; asked for until the log is known
 	parent string            // that of the log which the tables were copied from
@@ -76,13 +80,44 @@ func newSealer(store *Store, signer note.Signer) *sealer {
 	return s
 }
 
-// soon sees to it that what was committed just now is sealed.
+// unsealedPart is where what this store has written and not sealed begins.
+type unsealedPart struct {
+	since time.Time // when it was written; zero for nothing
+	first uuid.UUID // the least of the entries' ids and of their attempts'; zero for none
+}
+
+// and is both parts.
+func (u unsealedPart) and(v unsealedPart) unsealedPart {
+	if u.since.IsZero() || !v.since.IsZero() && v.since.Before(u.since) {
+		u.since = v.since
+	}
+	u.first = least(u.first, v.first)
+	return u
+}
+
+// least is the least id that is one; zero for none.
+func least(ids ...uuid.UUID) (first uuid.UUID) {
+	for _, id := range ids {
+		if first == uuid.Nil || id != uuid.Nil && bytes.Compare(id[:], first[:]) < 0 {
+			first = id
+		}
+	}
+	return first
+}
+
+// wrote notes entries that are committed, by where they begin.
+func (s *sealer) wrote(first uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waits.first = least(s.waits.first, first)
+}
+
+// soon sees to it that what wrote was told of is sealed.
 func (s *sealer) soon(ctx context.Context) {
 	s.mu.Lock()
-	if s.oldest.IsZero() {
-		s.oldest = s.store.deps.Now()
+	if s.waits.since.IsZero() {
+		s.waits.since = s.store.deps.Now()
 	}
-	s.more = true
 	inline := s.store.dialect.oneWriter
 	if !inline && s.running == nil {
 		s.running = make(chan struct{})
@@ -116,7 +151,7 @@ func (s *sealer) run(done chan struct{}) {
 			}
 		}
 		s.mu.Lock()
-		if s.oldest.IsZero() || tries == 0 || s.closing() {
+		if s.waits.and(s.looked).since.IsZero() || tries == 0 || s.closing() {
 			s.running = nil
 			s.mu.Unlock()
 			return
@@ -157,10 +192,11 @@ func (s *sealer) close(ctx context.Context) error {
 func (s *sealer) lag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.oldest.IsZero() {
+	oldest := s.waits.and(s.looked).since
+	if oldest.IsZero() {
 		return 0
 	}
-	return max(s.store.deps.Now().Sub(s.oldest), 1)
+	return max(s.store.deps.Now().Sub(oldest), 1)
 }
 
 func (s *sealer) anchorLag() (lag time.Duration) {
@@ -175,11 +211,12 @@ func (s *sealer) attempt(ctx context.Context) error {
 	s.pass.Lock()
 	defer s.pass.Unlock()
 	s.mu.Lock()
-	s.more = false
+	s.looked, s.waits = s.looked.and(s.waits), unsealedPart{}
+	first := s.looked.first
 	s.mu.Unlock()
 	ctx, cancel := s.store.bounded(ctx)
 	defer cancel()
-	err := s.store.own.do(ctx, s.seal)
+	err := s.store.own.do(ctx, func(ctx context.Context, c *sql.Conn) error { return s.seal(ctx, c, first) })
 	if err != nil {
 		s.head = nil
 		return err
@@ -187,9 +224,7 @@ func (s *sealer) attempt(ctx context.Context) error {
 	s.store.over(TroubleSeal)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.more {
-		s.oldest = time.Time{}
-	}
+	s.looked = unsealedPart{}
 	return nil
 }
 
@@ -205,9 +240,15 @@ func (s *sealer) overtaken(err error) bool {
 	return errors.Is(err, errOvertaken) || s.store.dialect.overtaken(err)
 }
 
-// seal is a pass: batches until nothing is left, then a checkpoint.
-func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
-	d := s.store.dialect
+// seal is a pass: batches until nothing is left, then a checkpoint. first is where
+// this store's entries begin; zero for none.
+func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
+	now := s.store.deps.Now()
+	others := now.Sub(s.others) >= othersEvery
+	if first == uuid.Nil && !others {
+		return nil
+	}
+	d, which := s.store.dialect, s.which(first, others)
 	if s.log == "" { // not while reading: what a role may not ask would end that
 		s.facts = d.facts(ctx, c)
 	}
@@ -216,7 +257,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
 		var list []unsealed
 		err := d.reading(ctx, c, func() (err error) {
 			if err = s.find(ctx, c); err == nil {
-				list, err = d.open(ctx, c, s.from, sealBatch)
+				list, err = d.open(ctx, c, which, sealBatch)
 			}
 			return err
 		})
@@ -230,7 +271,9 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
 			lost, size = 0, s.head.size
 		}
 		if len(list) == 0 {
-			s.from = d.lit.id(idFrom(s.store.began.Add(-sealWindow)))
+			if others {
+				s.others = now
+			}
 			return s.checkpoint(ctx, c)
 		}
 		switch err := s.batch(ctx, c, list); {
@@ -241,6 +284,21 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn) error {
 			return err
 		}
 	}
+}
+
+// which entries a pass looks for, as a condition; "" for all. An outcome never
+// goes before its intent, of whatever process: both are younger than their
+// attempt's id, so that those of attempts from an id on are looked for together.
+func (s *sealer) which(first uuid.UUID, others bool) string {
+	d := s.store.dialect
+	switch {
+	case s.others.IsZero():
+		return ""
+	case others:
+		return "e.id >= " + d.lit.id(least(first, idFrom(s.others.Add(-othersBack))))
+	}
+	from := d.lit.id(first)
+	return "e.id >= " + from + " AND e.attempt >= " + from
 }
 
 // find sees to it that head is the tree as the tables have it.
@@ -258,7 +316,7 @@ func (s *sealer) find(ctx context.Context, c *sql.Conn) error {
 		if h.tree, err = d.edge(ctx, c, size); err != nil {
 			return err
 		}
-		if h.log, err = s.which(ctx, c); err != nil {
+		if h.log, err = s.logID(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -269,9 +327,9 @@ func (s *sealer) find(ctx context.Context, c *sql.Conn) error {
 	return nil
 }
 
-// which log it is; "" for one that has to be opened first, since the tables are
-// a copy of it.
-func (s *sealer) which(ctx context.Context, c *sql.Conn) (string, error) {
+// logID is the log that the tables are; "" for one that has to be opened first,
+// since the tables are a copy of it.
+func (s *sealer) logID(ctx context.Context, c *sql.Conn) (string, error) {
 	if s.log != "" {
 		return s.log, nil
 	}
@@ -357,19 +415,17 @@ func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, e
 	}
 	var list []unsealed
 	err = d.reading(ctx, c, func() (err error) {
-		list, err = d.open(ctx, c, d.lit.id(e.id), sealBatch)
+		list, err = d.open(ctx, c, "e.id = "+d.lit.id(e.id), 1)
 		return err
 	})
 	if err != nil {
 		return unsealed{}, err
 	}
-	for _, u := range list {
-		if u.id == e.id {
-			h.log = e.id.String()
-			return u, nil
-		}
+	if len(list) == 0 {
+		return unsealed{}, errOvertaken
 	}
-	return unsealed{}, errOvertaken
+	h.log = e.id.String()
+	return list[0], nil
 }
 
 // checkpoint signs the head and hands it to the anchors, if that has not been

@@ -2,11 +2,14 @@ package audit
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/tlog"
@@ -118,6 +121,64 @@ func TestSeal(t *testing.T) {
 			b.must(b.store.Close(t.Context()))
 			r := b.verify(VerifyConfig{Keys: []string{public}, Anchors: anchors.texts()})
 			if codes(r) != "" || len(r.Unchecked) > 0 || r.Size != 7 || r.Checked != 7 || r.Anchored != 7 || r.Notes == 0 || r.Checkpoints == 0 {
+				t.Errorf("report is %+v", r)
+			}
+		})
+	}
+}
+
+// A pass looks at the store's own entries, however old those are, and once in a
+// while at those that others have left: none is sealed before its intent.
+func TestSealOthers(t *testing.T) {
+	for _, k := range allKits {
+		t.Run(k.name, func(t *testing.T) {
+			now := time.Now()
+			c, err := k.connector(k.dsn(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := &bench{t: t, kit: k, db: sql.OpenDB(c)}
+			t.Cleanup(func() { b.db.Close() })
+			b.store = b.open(c.Connect, Config{}, Deps{Now: func() time.Time { return now }})
+			record := func(m *event.Migration, meanwhile ...func()) {
+				b.must(b.store.Intent(t.Context(), m, false))
+				for _, f := range meanwhile {
+					f()
+				}
+				b.must(b.store.Outcome(t.Context(), ended(m, event.Applied)))
+				b.sealed()
+			}
+			unsealed := func(want int64) {
+				t.Helper()
+				if r := b.verify(VerifyConfig{}); r.Unsealed != want || r.Counts[IntentOpen] > 0 || r.Altered() {
+					t.Errorf("%d are not sealed, want %d; report is %+v", r.Unsealed, want, r)
+				}
+			}
+			// left writes an entry that no sealer is told of.
+			late, theirs := migration("late"), migration("theirs") // late begins first, and ends last
+			attempt := uuid.MustParse(theirs.MigrationID)
+			left := func(d draft) {
+				t.Helper()
+				d.attempt = attempt
+				e, err := b.store.scribe.entry(theirs, d)
+				b.must(err)
+				b.must(b.store.own.do(t.Context(), func(ctx context.Context, c *sql.Conn) error { return b.store.dialect.store(ctx, c, []*entry{e}) }))
+			}
+			record(migration("first"))
+			left(draft{kind: kindIntent, stage: stageStart})
+			record(migration("second"), func() { left(draft{kind: kindOutcome, stage: stageAfter, outcome: event.Applied}) })
+			unsealed(2)
+			record(late)
+			unsealed(0)
+
+			theirs = migration("more of theirs")
+			attempt = uuid.MustParse(theirs.MigrationID)
+			left(draft{kind: kindIntent, stage: stageStart})
+			record(migration("third"))
+			unsealed(1)
+			now = now.Add(othersEvery)
+			record(migration("fourth"))
+			if r := b.verify(VerifyConfig{}); r.Unsealed > 0 || r.Counts[IntentOpen] != 1 {
 				t.Errorf("report is %+v", r)
 			}
 		})

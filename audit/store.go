@@ -38,7 +38,6 @@ type Store struct {
 	scribe  *scribe
 	spool   *spool
 	sealer  *sealer
-	began   time.Time
 	stats   counters
 
 	state  atomic.Uint32 // of the tables
@@ -65,10 +64,11 @@ const (
 // attempt is what the store knows of a migration between its calls.
 type attempt struct {
 	id      uuid.UUID
-	intent  *entry // what is not in the database yet
-	spooled bool   // it is in the spool
-	around  bool   // the intent was in the database before the first statement
-	inTx    bool   // what is to be recorded is in the transaction that is about to commit
+	intent  *entry    // what is not in the database yet
+	spooled bool      // it is in the spool
+	around  bool      // the intent was in the database before the first statement
+	inTx    bool      // what is to be recorded is in the transaction that is about to commit
+	first   uuid.UUID // and this is where it begins, see beginning
 }
 
 type counters struct{ written, inTx, spooled, lost atomic.Uint64 }
@@ -95,7 +95,6 @@ func Open(cfg Config, db event.Database, connect func(context.Context) (driver.C
 		previous: map[string]uuid.UUID{},
 		told:     map[TroubleKind]bool{},
 	}
-	s.began = deps.Now()
 	signer, err := cmp.Or(cfg.Key, Key(deps.Getenv(EnvKey))).signer()
 	if err != nil {
 		return nil, err
@@ -199,7 +198,8 @@ func (s *Store) Commit(ctx context.Context, conn driver.Conn, ms []*event.Migrat
 	switch {
 	case err == nil:
 		for _, m := range ms {
-			s.attempt(m).inTx = true
+			a := s.attempt(m)
+			a.inTx, a.first = true, beginning(entries)
 		}
 		return nil
 	case s.dialect.ended(err):
@@ -252,6 +252,7 @@ func (s *Store) Committed(ctx context.Context, ms []*event.Migration, err error)
 			continue
 		}
 		s.over(TroubleTx)
+		s.sealer.wrote(a.first)
 		s.stats.inTx.Add(1)
 		if a.intent != nil {
 			s.stats.inTx.Add(1)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
@@ -82,7 +84,7 @@ func (s *Store) identify(ctx context.Context, c *sql.Conn) {
 // write puts entries into the tables, which it makes again where they have been
 // dropped since (golang-migrate's Drop takes every table of a SQLite file).
 func (s *Store) write(ctx context.Context, entries ...*entry) error {
-	store := func(ctx context.Context, c *sql.Conn) error { return s.dialect.store(ctx, c, entries) }
+	store := func(ctx context.Context, c *sql.Conn) error { return s.put(ctx, c, entries...) }
 	err := s.through(ctx, store)
 	if class, _ := event.Classify(err); class == event.ClassMissingObject {
 		s.state.Store(stateUnknown)
@@ -91,13 +93,35 @@ func (s *Store) write(ctx context.Context, entries ...*entry) error {
 		}
 	}
 	if err == nil {
-		s.stats.written.Add(uint64(len(entries)))
 		s.over(TroubleForbidden, TroubleUnreachable, TroubleWrite)
 		s.sealer.soon(ctx)
 	} else if forbidden(err) {
 		s.state.Store(stateAbsent)
 	}
 	return err
+}
+
+// put writes entries, which are to be sealed then.
+func (s *Store) put(ctx context.Context, c *sql.Conn, entries ...*entry) error {
+	if err := s.dialect.store(ctx, c, entries); err != nil {
+		return err
+	}
+	s.counted(entries...)
+	return nil
+}
+
+// counted notes entries that are written.
+func (s *Store) counted(entries ...*entry) {
+	s.stats.written.Add(uint64(len(entries)))
+	s.sealer.wrote(beginning(entries))
+}
+
+// beginning is the least of the ids of entries and of their attempts.
+func beginning(entries []*entry) (first uuid.UUID) {
+	for _, e := range entries {
+		first = least(first, e.id, e.attempt)
+	}
+	return first
 }
 
 // through lends f the own connection, unless that has failed just now.
