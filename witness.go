@@ -80,6 +80,7 @@ func New(cfg Config) (*Witness, error) {
 	w.metrics.AuditLag(w.auditLag(func(s audit.Stats) time.Duration { return s.SealLag }), w.auditLag(func(s audit.Stats) time.Duration { return s.AnchorLag }))
 	w.metrics.Dropped("alert", func() uint64 { return w.alerts.Stats().Lost })
 	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
+	w.metrics.LinesSuppressed(w.log.Suppressed)
 	if cfg.Listen != "" && !cfg.Disabled {
 		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
 			return nil, err

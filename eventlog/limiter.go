@@ -23,6 +23,7 @@ type limiter struct {
 	keys  map[limitKey]*window
 	rest  window
 	swept time.Time
+	total uint64 // suppressed, of all keys
 }
 
 type window struct {
@@ -45,10 +46,17 @@ func (l *limiter) allow(now time.Time, key limitKey) (ok bool, suppressed uint64
 	w.seen++
 	if w.seen > limitBurst && (w.seen-limitBurst)%limitEvery != 0 {
 		w.suppressed++
+		l.total++
 		return false, 0
 	}
 	suppressed, w.suppressed = w.suppressed, 0
 	return true, suppressed
+}
+
+func (l *limiter) suppressed() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
 }
 
 func (l *limiter) window(now time.Time, key limitKey) *window {

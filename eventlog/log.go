@@ -83,6 +83,10 @@ func New(cfg Config) *Log {
 // Log closed. Lines that were suppressed by the rate limit are not among them.
 func (l *Log) Dropped() uint64 { return l.queue.dropped.Load() }
 
+// Suppressed is how many lines the rate limit has left out. With those written,
+// Dropped and Failed these are all that the level lets through.
+func (l *Log) Suppressed() uint64 { return l.limit.suppressed() }
+
 // Failed is how many lines Output has answered with an error; they are lost.
 func (l *Log) Failed() uint64 { return l.queue.failed.Load() }
 

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,58 @@ type stuck struct {
 func (s *stuck) Write(b []byte) (int, error) {
 	<-s.release
 	return s.output.Write(b)
+}
+
+// Each line that is asked for is written, or counted: as dropped, failed or
+// suppressed, whoever asks and however many at once.
+func TestEveryLineIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := &counting{fail: 3}
+		l := New(Config{Output: out, Queue: 10})
+		const askers, each = 8, 5000
+		var all sync.WaitGroup
+		for range askers {
+			all.Go(func() {
+				for n := range each {
+					if n%1000 == 0 {
+						time.Sleep(limitWindow) // what is suppressed by then is swept with its key
+					}
+					l.Statement(&event.Statement{Slow: true, Fingerprint: strconv.Itoa(n % (2 * limitKeys))})
+				}
+			})
+		}
+		all.Wait()
+		if err := l.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.Statement(&event.Statement{Slow: true, Fingerprint: "late"})
+		counts := []uint64{out.written, l.Dropped(), l.Failed(), l.Suppressed()}
+		var sum uint64
+		for _, n := range counts {
+			if sum += n; n == 0 {
+				t.Errorf("%v written, dropped, failed, suppressed: the test shows nothing", counts)
+			}
+		}
+		if sum != askers*each+1 {
+			t.Errorf("%v written, dropped, failed, suppressed: %d lines, %d were asked for", counts, sum, askers*each+1)
+		}
+	})
+}
+
+// counting counts what it takes, and takes none of the first ones.
+type counting struct {
+	fail    int
+	written uint64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	if c.fail > 0 {
+		c.fail--
+		return 0, errors.New("no")
+	}
+	c.written++
+	return len(b), nil
 }
 
 func TestAStuckOutputHoldsNobodyUp(t *testing.T) {

@@ -40,6 +40,7 @@ const (
 	overhead            = "sqlwitness_overhead_seconds"
 	errorsTotal         = "sqlwitness_errors_total"
 	eventsDropped       = "sqlwitness_events_dropped_total"
+	linesSuppressed     = "sqlwitness_log_lines_suppressed_total"
 	retriesTotal        = "sqlwitness_retries_total"
 	retryLost           = "sqlwitness_retry_lost_seconds_total"
 	auditEntries        = "sqlwitness_audit_entries_total"
@@ -111,6 +112,8 @@ func Families() []Family {
 			"Failures inside sqlwitness, none of which reached a statement: panics contained, sinks that failed."},
 		{eventsDropped, KindCounter, []string{"sink"},
 			"Events that a sink dropped because its queue was full."},
+		{linesSuppressed, KindCounter, nil,
+			"Log lines that the rate limit left out: many alike had come before."},
 		{retriesTotal, KindCounter, []string{"kind"},
 			"What was done again: lock_poll, a lock asked for again; lock_timeout, deadlock, serialization, bad_conn, the same statement sent again after such an error; migration, a migration started again after it failed."},
 		{retryLost, KindCounter, []string{"kind"},

@@ -79,6 +79,7 @@ func full(t testing.TB) *Set {
 	s.Retried("deadlock", 1, 1500*time.Millisecond)
 	s.Error("sink")
 	s.Dropped("log", func() uint64 { return 3 })
+	s.LinesSuppressed(func() uint64 { return 95 })
 	s.StatementsInFlight(func() int { return 2 })
 	s.OldestStatement(func() time.Duration { return 1500 * time.Millisecond })
 	s.AuditEntries("tx", 3)
@@ -284,6 +285,7 @@ func TestSink(t *testing.T) {
 		{lockAttempts, map[string]string{"kind": "advisory", "outcome": "acquired"}, 4},
 		{lockAnomalies, map[string]string{"kind": "advisory", "anomaly": "unlock_refused"}, 1},
 		{eventsDropped, map[string]string{"sink": "log"}, 3},
+		{linesSuppressed, map[string]string{}, 95},
 		{auditEntries, map[string]string{"place": "tx"}, 3},
 		{rowsRead, map[string]string{}, 1234},
 		{cacheHits, map[string]string{"cache": "statement_class"}, 90},

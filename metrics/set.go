@@ -190,3 +190,9 @@ func (s *Set) AuditLag(seal, anchor func() time.Duration) {
 func (s *Set) Dropped(sink string, f func() uint64) {
 	s.family(eventsDropped).callback(func() float64 { return float64(f()) }, sink)
 }
+
+// LinesSuppressed exposes the number of log lines that the rate limit has left
+// out, which must not go down.
+func (s *Set) LinesSuppressed(f func() uint64) {
+	s.family(linesSuppressed).callback(func() float64 { return float64(f()) })
+}

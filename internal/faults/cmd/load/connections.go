@@ -36,7 +36,7 @@ func (l *load) connections(ctx context.Context) error {
 	}
 	defer deaf.Close()
 	log, count := &slowLog{}, &counter{}
-	w, err := sqlwitness.New(sqlwitness.Config{LogOutput: log, Sinks: []event.Sink{count}, Alert: alert.Config{Env: "prod", Channels: []alert.Channel{
+	w, err := sqlwitness.New(sqlwitness.Config{LogOutput: log, LogLevel: "debug", Sinks: []event.Sink{count}, Alert: alert.Config{Env: "prod", Channels: []alert.Channel{
 		{Name: "deaf", Kind: "webhook", URL: alert.NewSecret("http://" + deaf.Addr().String())}}}})
 	if err != nil {
 		return err
@@ -87,27 +87,37 @@ func (l *load) connections(ctx context.Context) error {
 	})
 	done.Go(func() { streamed.Store(stream(running, page.URL)) })
 
-	<-time.After(l.length / 4) // until then it only fills what it keeps
+	<-time.After(l.length / 5) // until then it only fills what it keeps
 	before := used()
 	done.Wait()
 	took := time.Since(began)
 	after := used()
-	text, err := scrape(page.URL)
-	if err != nil {
-		return err
-	}
-	closing, cancel := context.WithTimeout(ctx, 2*time.Second)
+	closing, cancel := context.WithTimeout(ctx, 10*time.Second) // enough for the slow log's queue
 	defer cancel()
 	closed := w.Close(closing)
 	_ = db.Close()
+	text, err := scrape(page.URL) // what is given up last is counted, too
+	if err != nil {
+		return err
+	}
 
 	seen := sum(text, `db_client_operation_duration_seconds_count\{[^}]*db_operation_name="(SELECT|UPDATE)"`)
 	fmt.Printf("%d connections for %v: %d statements (%.0f/s), %d of them failed; %d scrapes, %d page events\n",
 		l.conns, took.Round(time.Second), ok.Load()+failed.Load(), float64(ok.Load()+failed.Load())/took.Seconds(), failed.Load(), scrapes.Load(), streamed.Load())
-	fmt.Printf("a quarter in: %v; at the end: %v\n", before, after)
-	lines, dropped := log.lines.Load(), sum(text, `sqlwitness_events_dropped_total\{[^}]*queue="log"`)
-	fmt.Printf("counted in the metrics: %.0f statements; log: %d lines written, %.0f dropped and counted; %d statements told as failed; alerts told: %d; Close: %v\n",
-		seen, lines, dropped, count.failed.Load(), count.alerts.Load(), closed)
+	fmt.Printf("a fifth in: %v; at the end: %v\n", before, after)
+	lines, dropped := log.lines.Load(), int64(sum(text, `sqlwitness_events_dropped_total\{[^}]*sink="log"`))
+	suppressed, told := int64(plain(text, "sqlwitness_log_lines_suppressed_total")), count.failed.Load()+count.slow.Load()
+	unheard := sum(text, `sqlwitness_events_dropped_total\{[^}]*sink="alert"`)
+	unsent := sum(text, `sqlwitness_alerts_dropped_total\{[^}]*channel="deaf"`)
+	fmt.Printf("counted in the metrics: %.0f statements; log: %d lines written, %d dropped, %d suppressed, for %d statements told as failed and %d as slow\n",
+		seen, lines, dropped, suppressed, count.failed.Load(), count.slow.Load())
+	fmt.Printf("alerts: %.0f events not taken, %d changes told, %.0f messages given up; Close: %v\n", unheard, count.alerts.Load(), unsent, closed)
+	if lines+dropped+suppressed < told {
+		return fmt.Errorf("the log owes a line for each of %d statements; %d are written or counted", told, lines+dropped+suppressed)
+	}
+	if int64(unsent) != count.alerts.Load() { // each goes to the one channel, which takes none
+		return fmt.Errorf("%d changes of alerts were told, %.0f messages given up", count.alerts.Load(), unsent)
+	}
 	if int64(seen) != ok.Load()+failed.Load() {
 		return fmt.Errorf("%d statements were sent, %.0f counted", ok.Load()+failed.Load(), seen)
 	}
@@ -143,12 +153,15 @@ func (s *slowLog) Write(p []byte) (int, error) {
 // counter counts what a sink is told.
 type counter struct {
 	event.Ignore
-	failed, alerts atomic.Int64
+	failed, slow, alerts atomic.Int64
 }
 
 func (c *counter) Statement(s *event.Statement) {
 	if s.Err != nil && s.Class != "ddl" {
 		c.failed.Add(1)
+	}
+	if s.Slow {
+		c.slow.Add(1)
 	}
 }
 
@@ -184,6 +197,16 @@ func stream(ctx context.Context, url string) (events int64) {
 			return events
 		}
 	}
+}
+
+// plain is the value of a series without labels.
+func plain(metrics, name string) float64 {
+	m := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(metrics)
+	if m == nil {
+		return 0
+	}
+	v, _ := strconv.ParseFloat(m[1], 64)
+	return v
 }
 
 // sum adds up the series that a pattern matches.

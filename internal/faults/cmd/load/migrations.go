@@ -33,13 +33,14 @@ func named(dsn, database string) (string, error) {
 // manyMigrations is one run of a tool with so many migrations, with the witness
 // and without it.
 func (l *load) manyMigrations(ctx context.Context) error {
+	w, forget, err := newWitness()
+	if err != nil {
+		return err
+	}
+	defer forget()
 	var each [2]time.Duration
 	for i, what := range []string{"bare", "witness"} {
 		dsn, err := l.database(ctx, what)
-		if err != nil {
-			return err
-		}
-		w, err := newWitness()
 		if err != nil {
 			return err
 		}
@@ -54,7 +55,16 @@ func (l *load) manyMigrations(ctx context.Context) error {
 		db.SetMaxOpenConns(1)
 		began := time.Now()
 		var half usage
-		if err := migrateMany(ctx, db, l.migrations, func() { half = used() }); err != nil {
+		tenths := []time.Time{began}
+		err = migrateMany(ctx, db, l.migrations, func(done int) {
+			if done == l.migrations/2 {
+				half = used()
+			}
+			if done > 0 && done%max(l.migrations/10, 1) == 0 {
+				tenths = append(tenths, time.Now())
+			}
+		})
+		if err != nil {
 			return err
 		}
 		took := time.Since(began)
@@ -64,11 +74,17 @@ func (l *load) manyMigrations(ctx context.Context) error {
 		if err := db.Close(); err != nil {
 			return err
 		}
-		if err := w.Close(ctx); err != nil {
-			return err
+		if i == 1 {
+			if err := w.Close(ctx); err != nil {
+				return err
+			}
 		}
 		fmt.Printf("%s: %d migrations in %v, %v each; half way: %v; at the end: %v; closed in %v\n",
 			what, l.migrations, took.Round(time.Millisecond), each[i].Round(time.Microsecond), half, after, time.Since(closing).Round(time.Millisecond))
+		for n := range tenths[1:] {
+			fmt.Printf(" %v", tenths[n+1].Sub(tenths[n]).Round(time.Millisecond))
+		}
+		fmt.Println(": each tenth of them")
 		if i == 0 {
 			continue
 		}
@@ -83,25 +99,24 @@ func (l *load) manyMigrations(ctx context.Context) error {
 	return nil
 }
 
-// newWitness makes one whose spool is nobody else's.
-func newWitness() (*sqlwitness.Witness, error) {
+// newWitness makes one whose spool is nobody else's; forget removes that.
+func newWitness() (w *sqlwitness.Witness, forget func(), err error) {
 	dir, err := os.MkdirTemp("", "sqlwitness-load-")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return sqlwitness.New(sqlwitness.Config{LogOutput: io.Discard, Audit: audit.Config{Spool: filepath.Join(dir, "spool.jsonl")}})
+	w, err = sqlwitness.New(sqlwitness.Config{LogOutput: io.Discard, Audit: audit.Config{Spool: filepath.Join(dir, "spool.jsonl")}})
+	return w, func() { _ = os.RemoveAll(dir) }, err
 }
 
 // migrateMany does what sql-migrate does, without reading its own table after each
 // migration, so that what the witness adds shows.
-func migrateMany(ctx context.Context, db *sql.DB, n int, half func()) error {
+func migrateMany(ctx context.Context, db *sql.DB, n int, progress func(done int)) error {
 	if _, err := db.ExecContext(ctx, `create table if not exists "gorp_migrations" ("id" text not null primary key, "applied_at" timestamp with time zone) ;`); err != nil {
 		return err
 	}
 	for i := range n {
-		if i == n/2 {
-			half()
-		}
+		progress(i)
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -120,6 +135,7 @@ func migrateMany(ctx context.Context, db *sql.DB, n int, half func()) error {
 			return err
 		}
 	}
+	progress(n)
 	return nil
 }
 
@@ -130,10 +146,11 @@ func (l *load) manySchemas(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := newWitness()
+	w, forget, err := newWitness()
 	if err != nil {
 		return err
 	}
+	defer forget()
 	plain, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
