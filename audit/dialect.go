@@ -49,6 +49,7 @@ type dialect struct {
 	prefix   string // of the tables' names
 	dbTime   string // expression: an entry's db_time as RFC 3339 text
 	xid      string // expression: the transaction that wrote an entry, "''" where there is no such thing
+	packed   bool   // scan reads many rows as one value
 	fenced   bool   // a join for each row has to be asked for: the planner would rather read a whole table for each batch
 	identity []fact // what makes this database another one than its copy
 	// whole makes the texts that run statements as one write, or not at all.

@@ -59,6 +59,7 @@ UNION ALL SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_c
 		prefix: "sqlwitness.",
 		dbTime: `pg_catalog.to_char(e.db_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 		xid:    "e.xid::pg_catalog.text",
+		packed: true,
 		fenced: true,
 		identity: []fact{
 			{"database", "SELECT oid::pg_catalog.text FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"},

@@ -26,7 +26,7 @@ func sealLeaf(id uuid.UUID, leaf []byte, f facts) []byte {
 func appendSealLeaf(b []byte, id uuid.UUID, leaf []byte, f facts) []byte {
 	sum := sha256.Sum256(leaf)
 	b = append(b, `{"db_time":`...)
-	b = strconv.AppendQuoteToASCII(b, f.dbTime)
+	b = appendQuoted(b, f.dbTime)
 	b = append(b, `,"entry":"`...)
 	b = appendID(b, id)
 	b = append(b, `","entry_sha256":"`...)
@@ -34,9 +34,22 @@ func appendSealLeaf(b []byte, id uuid.UUID, leaf []byte, f facts) []byte {
 	b = append(b, `","v":1`...)
 	if f.xid != "" {
 		b = append(b, `,"xid":`...)
-		b = strconv.AppendQuoteToASCII(b, f.xid)
+		b = appendQuoted(b, f.xid)
 	}
 	return append(b, '}')
+}
+
+// appendQuoted is strconv.AppendQuoteToASCII, most of whose time goes into
+// looking for what neither a time nor a number has.
+func appendQuoted(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return strconv.AppendQuoteToASCII(b, s)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
 // appendID is the id as text.

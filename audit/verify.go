@@ -314,32 +314,23 @@ func (v *verifier) batch(ctx context.Context, c *sql.Conn, end int64) error {
 func (v *verifier) nodesOf(ctx context.Context, c *sql.Conn, start int64) error {
 	at := firstNode(start)
 	end := at + int64(len(v.nodes))
-	rows, err := c.QueryContext(ctx, "SELECT ix, h FROM "+v.d.prefix+"node WHERE ix >= "+strconv.FormatInt(at, 10)+" AND ix < "+strconv.FormatInt(end, 10)+" ORDER BY ix")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	next := at
 	missing := func(until int64) {
 		for ; next < until; next++ {
 			v.find(NodeMissing, nil, "node %d of the tree is gone", next)
 		}
 	}
-	for rows.Next() {
-		var ix int64
-		var h sql.RawBytes
-		if err := rows.Scan(&ix, &h); err != nil {
-			return err
-		}
+	err := v.d.scan(ctx, c, scan{number: "ix", columns: []string{"h"}, from: v.d.prefix + "node"}, at, end, func(ix int64, row [][]byte) error {
 		missing(ix)
 		var zero tlog.Hash
-		if want := v.nodes[ix-at]; want != zero && string(h) != string(want[:]) {
+		if want := v.nodes[ix-at]; want != zero && string(row[0]) != string(want[:]) {
 			v.find(NodeAltered, nil, "node %d of the tree is not the hash of what is below it", ix)
 		}
 		next = ix + 1
-	}
+		return nil
+	})
 	missing(end)
-	return rows.Err()
+	return err
 }
 
 // checkpoints reads those of the tables whose size is reached by a batch.
@@ -492,54 +483,35 @@ func (v *verifier) unsigned(ctx context.Context, c *sql.Conn, size int64) error 
 // records reads the places of the tree from start to before end. The record
 // that f is given is its own only until it returns.
 func (d *dialect) records(ctx context.Context, c *sql.Conn, start, end int64, f func(*record) error) error {
-	rows, err := c.QueryContext(ctx, "SELECT s.idx, "+d.lit.read("s.entry")+", s.leaf, s.leaf_hash, "+d.lit.read("e.attempt")+
-		", e.kind, e.stage, e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"seal s LEFT "+d.each("entry", "id", "e")+" WHERE "+between("s.idx", start, end)+" ORDER BY s.idx")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var sealed, seal, hash, attempt, leaf sql.RawBytes
-	var kind, stage, dbTime, xid sql.NullString
 	var r record
-	for rows.Next() {
-		r = record{}
-		if err := rows.Scan(&r.idx, &sealed, &seal, &hash, &attempt, &kind, &stage, &leaf, &dbTime, &xid); err != nil {
-			return err
-		}
+	return d.scan(ctx, c, scan{
+		number: "s.idx",
+		columns: []string{d.lit.read("s.entry"), "s.leaf", "s.leaf_hash", "CASE WHEN e.id IS NOT NULL THEN 'found' END",
+			d.lit.read("e.attempt"), "e.kind", "e.stage", "e.leaf", d.dbTime, d.xid},
+		from: d.prefix + "seal s LEFT " + d.each("entry", "id", "e"),
+	}, start, end, func(idx int64, row [][]byte) error {
+		r = record{idx: idx, seal: row[1], hash: row[2], found: row[3] != nil}
 		// An id that is none stays zero, which is no entry's.
-		r.sealed, _ = readID(sealed)
-		r.seal, r.hash = seal, hash
-		if r.found = kind.Valid; r.found {
+		r.sealed, _ = readID(row[0])
+		if r.found {
 			r.id = r.sealed // by which it was found
-			r.attempt, _ = readID(attempt)
-			r.kind, r.stage, r.leaf = kind.String, stage.String, leaf
-			r.facts = facts{dbTime: dbTime.String, xid: xid.String}
+			r.attempt, _ = readID(row[4])
+			r.kind, r.stage, r.leaf = word(row[5]), word(row[6]), row[7]
+			r.facts = facts{dbTime: string(row[8]), xid: string(row[9])}
 		}
-		if err := f(&r); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return f(&r)
+	})
 }
 
 // sections reads the sections of the entries at places of the tree.
 func (d *dialect) sections(ctx context.Context, c *sql.Conn, start, end int64, f func(idx int64, s readSection) error) error {
-	rows, err := c.QueryContext(ctx, "SELECT s.idx, p.section, p.salt, p.body FROM "+d.prefix+"seal s "+d.each("payload", "entry", "p")+" WHERE "+between("s.idx", start, end))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var name, salt, body sql.RawBytes
-	for rows.Next() {
-		var idx int64
-		if err := rows.Scan(&idx, &name, &salt, &body); err != nil {
-			return err
-		}
-		if err := f(idx, readSection{word(name), salt, body}); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return d.scan(ctx, c, scan{
+		number:  "s.idx",
+		columns: []string{"p.section", "p.salt", "p.body"},
+		from:    d.prefix + "seal s " + d.each("payload", "entry", "p"),
+	}, start, end, func(idx int64, row [][]byte) error {
+		return f(idx, readSection{word(row[0]), row[1], row[2]})
+	})
 }
 
 // each joins the rows of a table that belong to an entry of seal s.
@@ -548,8 +520,4 @@ func (d *dialect) each(table, column, as string) string {
 		return "JOIN LATERAL (SELECT * FROM " + d.prefix + table + " WHERE " + column + " = s.entry OFFSET 0) " + as + " ON true"
 	}
 	return "JOIN " + d.prefix + table + " " + as + " ON " + as + "." + column + " = s.entry"
-}
-
-func between(column string, start, end int64) string {
-	return column + " >= " + strconv.FormatInt(start, 10) + " AND " + column + " < " + strconv.FormatInt(end, 10)
 }
