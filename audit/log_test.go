@@ -121,11 +121,22 @@ func TestCopy(t *testing.T) {
 	if r := maker.verify(VerifyConfig{Keys: []string{public}}); codes(r) != "moved" || r.Altered() {
 		t.Errorf("before it goes on: %+v", r)
 	}
-	copied := newBenchAt(t, kitPQ, maker.dsn, Config{Key: key})
+	anchors := &memory{}
+	copied := newBenchAt(t, kitPQ, maker.dsn, Config{Key: key, Anchors: anchors.list()})
 	copied.migrate(1)
 	r := copied.verify(VerifyConfig{Keys: []string{public}})
 	if codes(r) != "copy_started" || r.Altered() || r.Log == first.Log || r.Log == "" {
 		t.Errorf("when it has gone on: %+v", r)
+	}
+
+	// What is sealed after an anchor may be of a log that was opened before it.
+	copied.must(copied.store.Close(t.Context()))
+	late := newBenchAt(t, kitPQ, maker.dsn, Config{Key: key})
+	late.store.scribe.log.Store(&first.Log)
+	late.migrate(1)
+	since := late.verify(VerifyConfig{Keys: []string{public}, Anchors: anchors.texts(), Since: true})
+	if codes(since) != "" || since.From != r.Size || since.Checked != 2 || since.Log != r.Log {
+		t.Errorf("since the copy's anchor: %+v", since)
 	}
 }
 

@@ -70,7 +70,8 @@ UNION ALL SELECT table_name FROM information_schema.tables WHERE table_schema = 
 	kind VARCHAR(32)` + word + `,
 	stage VARCHAR(32)` + word + `,
 	leaf LONGBLOB NOT NULL,
-	db_time DATETIME(6) NOT NULL`,
+	db_time DATETIME(6) NOT NULL,
+	INDEX entry_kind (kind)`, // finds what is rare
 		"payload": `entry BINARY(16) NOT NULL,
 	section VARCHAR(32)` + word + `,
 	salt VARBINARY(32) NOT NULL,

@@ -95,10 +95,13 @@ UNION ALL SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_c
 	note bytea NOT NULL,
 	PRIMARY KEY (origin, size)`,
 	}
+	// What is rare among the entries (the log's opening, statements of the keys'
+	// holders) is found without reading all of them.
+	indexes := map[string]string{"entry": "CREATE INDEX entry_kind ON sqlwitness.entry (kind); "}
 	d.guards = []guard{{"sqlwitness.refuse", "body", pgRefuseFunction("CREATE OR REPLACE")}}
 	for _, t := range tables {
 		guards := pgGuards(t)
-		d.steps = append(d.steps, step{t, "CREATE TABLE sqlwitness." + t + " (\n\t" + columns[t] + "\n); " + guardsSQL(guards)})
+		d.steps = append(d.steps, step{t, "CREATE TABLE sqlwitness." + t + " (\n\t" + columns[t] + "\n); " + indexes[t] + guardsSQL(guards)})
 		d.guards = append(d.guards, guards...)
 	}
 	d.guards = append(d.guards, pgInboxGuards()...)

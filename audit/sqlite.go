@@ -48,6 +48,8 @@ func sqlite() *dialect {
 			return []string{"BEGIN IMMEDIATE; " + strings.Join(statements, "; ") + "; COMMIT"}
 		},
 	}
+	// What is rare among the entries is found without reading all of them.
+	indexes := map[string]string{"entry": "CREATE INDEX main.sqlwitness_entry_kind ON sqlwitness_entry (kind); "}
 	for _, t := range []struct{ name, key, columns string }{
 		{"entry", "id = NEW.id", `id BLOB NOT NULL PRIMARY KEY,
 	attempt BLOB NOT NULL,
@@ -74,7 +76,7 @@ func sqlite() *dialect {
 		table := "sqlwitness_" + t.name
 		guards := sqliteGuards(t.name, t.key)
 		d.steps = append(d.steps, step{table, "BEGIN IMMEDIATE; CREATE TABLE main." + table + " (\n\t" + t.columns + "\n) WITHOUT ROWID; " +
-			guardsSQL(guards) + "; COMMIT"})
+			indexes[t.name] + guardsSQL(guards) + "; COMMIT"})
 		d.guards = append(d.guards, guards...)
 	}
 	return d
