@@ -36,8 +36,10 @@ func postgres() *dialect {
 		system:    "postgresql",
 		atomicDDL: true,
 		limits:    pgLimits,
-		begin:     "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
-		whoami:    "SELECT pg_catalog.unnest(ARRAY[session_user::pg_catalog.text, current_user::pg_catalog.text, pg_catalog.host(pg_catalog.inet_client_addr())])",
+		// The planner cannot know how few rows a query of ours has, and would compile
+		// it for seconds.
+		begin:  "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL jit = off",
+		whoami: "SELECT pg_catalog.unnest(ARRAY[session_user::pg_catalog.text, current_user::pg_catalog.text, pg_catalog.host(pg_catalog.inet_client_addr())])",
 		have: `SELECT 'schema' FROM pg_catalog.pg_namespace WHERE nspname = 'sqlwitness'
 UNION ALL SELECT 'refuse' FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'sqlwitness' AND p.proname = 'refuse'
 UNION ALL SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'sqlwitness' AND c.relkind IN ('r', 'p')`,
