@@ -20,7 +20,7 @@ import (
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
-var benchEntries = flag.Int64("audit.entries", 20_000, "entries in the log of BenchmarkVerify; 1000000 takes some minutes to make")
+var benchEntries = flag.Int64("audit.entries", 20_000, "entries in the log of BenchmarkVerify; 1000000 takes some minutes to make; see docs/limits.md")
 
 // fill makes a log of n intents and outcomes, each with the usual sections, in
 // one transaction for every thousand, with a checkpoint for each.
