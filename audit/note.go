@@ -28,11 +28,12 @@ const (
 	KindRelease   = "retention.release"
 	KindPrune     = "retention.prune"
 	KindErase     = "retention.erase"
-	KindVerified  = "verify.run"    // somebody has verified the record
-	KindExported  = "export.run"    // somebody has read all of it
-	KindRotated   = "key.rotated"   // another key signs from now on
-	KindGivenUp   = "log.recovered" // a part of the log was lost, and somebody answers for it
-	stageNote     = "note"          // of every entry of these kinds
+	KindVerified  = "verify.run"     // somebody has verified the record
+	KindExported  = "export.run"     // somebody has read all of it
+	KindDegraded  = "audit.degraded" // the database did not take entries, and does again
+	KindRotated   = "key.rotated"    // another key signs from now on
+	KindGivenUp   = "log.recovered"  // a part of the log was lost, and somebody answers for it
+	stageNote     = "note"           // of every entry of these kinds
 	maxFactsBytes = 48 << 10
 )
 

@@ -51,6 +51,7 @@ type Store struct {
 	told     map[TroubleKind]bool
 	failed   error     // the last failure of the own connection
 	until    time.Time // and how long it is not tried again
+	outage   outage
 }
 
 // The state of the tables.

@@ -94,6 +94,7 @@ func (s *Store) write(ctx context.Context, entries ...*entry) error {
 	}
 	if err == nil {
 		s.over(TroubleForbidden, TroubleUnreachable, TroubleWrite)
+		s.confess(ctx)
 		s.sealer.soon(ctx)
 	} else if forbidden(err) {
 		s.state.Store(stateAbsent)
@@ -170,11 +171,13 @@ func (s *Store) instead(doing string, err error, entries ...*entry) error {
 	n := uint64(len(entries))
 	if spoolErr := s.spool.append(class, entries...); spoolErr != nil {
 		s.stats.lost.Add(n)
+		s.missed(class, 0, n)
 		s.tell(Trouble{Kind: TroubleSpool, Class: class,
 			Message: "an audit entry is lost: the database did not take it, and the spool cannot be written",
 			Hint:    "set the audit spool to a file that this process may write"})
 	} else {
 		s.stats.spooled.Add(n)
+		s.missed(class, n, 0)
 		s.over(TroubleSpool)
 		s.tell(s.misfortune(err))
 	}
