@@ -436,8 +436,9 @@ func TestCanary(t *testing.T) {
 	const canary = "canary-7f3a"
 	env := map[string]string{
 		"GITHUB_TOKEN": canary, "PGPASSWORD": canary, "DATABASE_URL": canary,
-		"CI_JOB_URL":   "https://user:" + canary + "@ci.example/job/1?token=" + canary + "#" + canary,
-		"GITHUB_ACTOR": "octocat",
+		"GITLAB_CI":         "true",
+		"CI_JOB_URL":        "https://user:" + canary + "@ci.example/job/1?token=" + canary + "#" + canary,
+		"GITLAB_USER_LOGIN": "octocat",
 	}
 	getenv := func(k string) string { return env[k] }
 	secret := func() *event.Migration {
