@@ -61,25 +61,27 @@ func newWorker(ch Channel, s sender, e *Engine) *worker {
 	return &worker{channel: ch, sender: s, engine: e, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
-// put queues an alert. When there is no place, the oldest of the least severe
-// gives way, which may be the new one.
-func (w *worker) put(a event.Alert) {
+// put queues alerts. When there is no place, the oldest of the least severe
+// gives way, which may be a new one.
+func (w *worker) put(list ...event.Alert) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	limit := queueLength
-	if a.Severity != event.Critical {
-		limit -= queueReserve
-	}
-	w.queue = append(w.queue, a)
-	if len(w.queue) > limit {
-		least := 0
-		for i, q := range w.queue {
-			if rank(q.Severity) < rank(w.queue[least].Severity) {
-				least = i
-			}
+	for _, a := range list {
+		limit := queueLength
+		if a.Severity != event.Critical {
+			limit -= queueReserve
 		}
-		w.queue = append(w.queue[:least], w.queue[least+1:]...)
-		w.engine.count.drop(Drop{w.channel.Name, "queue_full"})
+		w.queue = append(w.queue, a)
+		if len(w.queue) > limit {
+			least := 0
+			for i, q := range w.queue {
+				if rank(q.Severity) < rank(w.queue[least].Severity) {
+					least = i
+				}
+			}
+			w.queue = append(w.queue[:least], w.queue[least+1:]...)
+			w.engine.count.drop(Drop{w.channel.Name, "queue_full"})
+		}
 	}
 	w.signal()
 }

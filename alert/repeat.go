@@ -43,10 +43,7 @@ func (e *Engine) repeat(now time.Time) {
 		return
 	}
 	e.adopt() // what other processes have resolved is not open
-	idle := map[string]bool{}
-	for name, w := range e.workers {
-		idle[name] = w.idle()
-	}
+	say := map[string][]event.Alert{}
 	for _, fp := range slices.Sorted(maps.Keys(e.repeated)) {
 		r := e.repeated[fp]
 		if r.alert.State == event.Resolved && now.Sub(r.alert.At) > repeatResolved {
@@ -61,9 +58,12 @@ func (e *Engine) repeat(now time.Time) {
 			continue
 		}
 		for _, name := range r.channels {
-			if idle[name] {
-				e.workers[name].put(r.alert)
-			}
+			say[name] = append(say[name], r.alert)
+		}
+	}
+	for name, list := range say {
+		if w := e.workers[name]; w.idle() {
+			w.put(list...)
 		}
 	}
 	e.repeatAt = time.Time{}
