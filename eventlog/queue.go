@@ -75,7 +75,7 @@ func (q *queue) write(b []byte) (err error) {
 // how it began.
 func (q *queue) put(b []byte, written chan struct{}) (queued bool) {
 	l := q.pool.Get().(*line)
-	l.bytes, l.written = append(l.bytes[:0], b...), written
+	l.bytes, l.written = appendPrintable(l.bytes[:0], b), written
 	q.mu.Lock()
 	if !q.closed {
 		select {

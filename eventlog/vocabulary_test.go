@@ -1,10 +1,15 @@
 package eventlog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // The left sides are messages of PostgreSQL 15 (as lib/pq and pgx give them),
@@ -66,6 +71,55 @@ func FuzzMask(f *testing.F) {
 				if strings.Contains(got, bad) && !strings.Contains(before+after, bad) {
 					t.Fatalf("%q lets through %q", before+canary+after, got)
 				}
+			}
+		}
+	})
+}
+
+// An escape means what it stands for.
+func TestEscapes(t *testing.T) {
+	const name = "a\u009b31mb\u202ec\u2028d\U000e0001é\x7f→😀"
+	line, err := json.Marshal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := appendPrintable(nil, line)
+	var back string
+	if err := json.Unmarshal(got, &back); err != nil || back != name {
+		t.Errorf("%q reads as %q: %v", got, back, err)
+	}
+	if want := `"a\u009b31mb\u202ec\u2028d\udb40\udc01é\u007f→😀"`; string(got) != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// FuzzServerError: whatever a server says, and calls its code and its objects by,
+// it is one line of JSON, and no character of it steers a terminal.
+func FuzzServerError(f *testing.F) {
+	f.Add("pq: relation \"users\" already exists", "42P07", "public.users")
+	f.Add("\x1b]0;title\x07\x1b[2J\r\n{\"event\":\"forged\"}", "\x00", "a\u2028b\u0085c\u202ed")
+	f.Add("\xff\xfe'\x7f", "1\n2", "`\x9b31m`")
+	f.Fuzz(func(t *testing.T, message, code, name string) {
+		out := &output{}
+		l := New(Config{Output: out, Level: "debug"})
+		err := errors.New(message)
+		l.Statement(&event.Statement{Err: err, ErrorClass: "other", SQLState: code, Tables: []string{name}, Trace: event.Trace{RunID: "r"}})
+		l.Migration(&event.Migration{Outcome: event.Failed, Err: err, ErrorClass: "other", SQLState: code, Version: &name})
+		l.Lock(&event.Lock{Stage: event.LockFailed, Err: err, Key: name})
+		l.Panic("sink", err, nil)
+		if err := l.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(out.String(), "\n")
+		if len(lines) != 5 || lines[4] != "" {
+			t.Fatalf("%d lines of 4: %q", len(lines)-1, lines)
+		}
+		for _, line := range lines[:4] {
+			if !json.Valid([]byte(line)) || !utf8.ValidString(line) {
+				t.Errorf("no JSON: %q", line)
+			}
+			if i := strings.IndexFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+				t.Errorf("not to be printed, at %d: %q", i, line)
 			}
 		}
 	})
