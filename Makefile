@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := test
-.PHONY: bench demo fuzz go127 help lint load race servers test vet-and-test
+.PHONY: bench demo fuzz go127 help lint load race servers test vet-and-test vuln
 
 # The root module and the modules below it, which the workspace joins.
 MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod bench/peers/go.mod cmd/sqlwitness/go.mod dashboard/browsertest/go.mod drivers/migrateurl/go.mod examples/go.mod internal/faults/go.mod internal/integration/go.mod metrics/otlp/go.mod)))
@@ -41,6 +41,10 @@ go127: servers
 ## lint: golangci-lint; its own module is tools/go.mod
 lint:
 	@lint=$$(GOWORK=off go tool -n -modfile=tools/go.mod golangci-lint) && $(call each,lint,$$lint run --config $(CURDIR)/.golangci.yml ./...)
+
+## vuln: known vulnerabilities that are reached, by govulncheck; they fail, a database out of reach does not
+vuln:
+	@vuln=$$(GOWORK=off go tool -n -modfile=tools/go.mod govulncheck) && .ci/vuln $$vuln $(MODULES)
 
 ## bench: what the witness costs, and what its rivals cost
 bench:
