@@ -187,9 +187,9 @@ func TestActor(t *testing.T) {
 		getenv      func(string) string
 		field, want string
 	}{
-		{"github", env("GITHUB_SERVER_URL", "https://github.com", "GITHUB_REPOSITORY", "a/b", "GITHUB_RUN_ID", "5"), "ci_run", "https://github.com/a/b/actions/runs/5"},
-		{"gitlab", env("CI_JOB_URL", "https://u:p@gitlab.example/j/1?token=x"), "ci_run", "https://gitlab.example/j/1"},
-		{"jenkins", env("BUILD_USER_ID", "jo"), "ci_actor", "jo"},
+		{"github", env("GITHUB_ACTIONS", "true", "GITHUB_SERVER_URL", "https://github.com", "GITHUB_REPOSITORY", "a/b", "GITHUB_RUN_ID", "5"), "ci_run", "https://github.com/a/b/actions/runs/5"},
+		{"gitlab", env("GITLAB_CI", "true", "CI_JOB_URL", "https://u:p@gitlab.example/j/1?token=x"), "ci_run", "https://gitlab.example/j/1"},
+		{"jenkins", env("JENKINS_URL", "https://ci", "BUILD_USER_ID", "jo"), "ci_actor", "jo"},
 		{"no url", env("BUILD_URL", "token"), "ci_run", ""},
 		{"pod", env("KUBERNETES_SERVICE_HOST", "10.0.0.1", "HOSTNAME", "web-1"), "pod", "web-1"},
 		{"config", env(), "actor", "jo@example.com"},
