@@ -181,6 +181,8 @@ func TestSealOthers(t *testing.T) {
 			if r := b.verify(VerifyConfig{}); r.Unsealed > 0 || r.Counts[IntentOpen] != 1 {
 				t.Errorf("report is %+v", r)
 			}
+			left(draft{kind: kindOutcome, stage: stageAfter, outcome: event.Applied})
+			unsealed(1) // and nothing is open
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -433,6 +434,9 @@ func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
 	if err := v.unsigned(ctx, c, size); err != nil {
 		return err
 	}
+	if err := v.endedUnsealed(ctx, c); err != nil {
+		return err
+	}
 	if v.report.From > 0 {
 		return nil // the rest reads everything
 	}
@@ -451,6 +455,27 @@ func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
 		v.find(Unsealed, nil, "%d entries are recorded and not sealed yet", waiting)
 	}
 	return err
+}
+
+// endedUnsealed takes the attempts for ended whose outcome is recorded and waits
+// for its place in the tree, as that of a process does which exits when its
+// migration fails. An outcome is younger than its attempt's id.
+func (v *verifier) endedUnsealed(ctx context.Context, c *sql.Conn) error {
+	if len(v.open) == 0 {
+		return nil
+	}
+	d := v.d
+	ended, err := strs(ctx, c, "SELECT "+d.lit.read("e.attempt")+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+kindOutcome+"', '"+KindRecovered+"') AND e.id >= "+
+		d.lit.id(least(slices.Collect(maps.Keys(v.open))...))+" AND NOT EXISTS (SELECT 1 FROM "+d.prefix+"seal s WHERE s.entry = e.id)")
+	if err != nil {
+		return err
+	}
+	for _, text := range ended {
+		if id, err := readID([]byte(text)); err == nil {
+			delete(v.open, id)
+		}
+	}
+	return nil
 }
 
 // surroundings checks what of the database a role may not be allowed to see.
