@@ -175,6 +175,7 @@ func (c Config) settings() map[string]string {
 		"database":            c.Database,
 		"dashboard.public":    strconv.FormatBool(c.Dashboard.Public),
 		"dashboard.token":     set(c.Dashboard.Token),
+		"flush_on_failure":    strconv.FormatBool(c.FlushOnFailure),
 		"flush_on_signal":     strconv.FormatBool(c.FlushOnSignal),
 		"interceptors":        strconv.Itoa(len(c.Interceptors)),
 		"log.level":           c.LogLevel,

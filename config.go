@@ -52,6 +52,13 @@ type Config struct {
 	// is seen, logged, measured or written.
 	Disabled bool
 
+	// FlushOnFailure holds the answer that ends a failed migration until its alerts
+	// and the metrics have been handed over, for 2 s at most, and gives no retry time
+	// to make the alert unnecessary. It is for jobs that exit on the first error,
+	// by log.Fatal or os.Exit, which run nothing after it. Defaults to false: what is
+	// queued then, and an alert that waits for a retry, ends with the process.
+	FlushOnFailure bool
+
 	// FlushOnSignal closes the witness at SIGINT and SIGTERM, so that a run that is
 	// cut off has its last lines and its audit entry, and then sends the signal
 	// again. It is for programs that do not catch these signals themselves: one
@@ -171,13 +178,14 @@ var levels = []string{"debug", "info", "warn", "error", "off"}
 
 // file is the form of the YAML file that SQLWITNESS_CONFIG names.
 type file struct {
-	Disabled      bool   `yaml:"disabled"`
-	SQLComment    bool   `yaml:"sql_comment"`
-	FlushOnSignal bool   `yaml:"flush_on_signal"`
-	Listen        string `yaml:"listen"`
-	Database      string `yaml:"database"`
-	Migrations    string `yaml:"migrations"`
-	Log           struct {
+	Disabled       bool   `yaml:"disabled"`
+	SQLComment     bool   `yaml:"sql_comment"`
+	FlushOnFailure bool   `yaml:"flush_on_failure"`
+	FlushOnSignal  bool   `yaml:"flush_on_signal"`
+	Listen         string `yaml:"listen"`
+	Database       string `yaml:"database"`
+	Migrations     string `yaml:"migrations"`
+	Log            struct {
 		Level  string `yaml:"level"`
 		Output string `yaml:"output"`
 	} `yaml:"log"`
@@ -234,6 +242,8 @@ type file struct {
 //	                         bearer token that the page asks for
 //	SQLWITNESS_ACTOR, SQLWITNESS_APPROVER, SQLWITNESS_TICKET, SQLWITNESS_REASON
 //	                         who migrates and why, as claimed in the audit trail
+//	SQLWITNESS_FLUSH_ON_FAILURE
+//	                         true hands over the alerts of a failed migration before its answer: for jobs
 //	SQLWITNESS_FLUSH_ON_SIGNAL
 //	                         true writes out what is queued at SIGINT and SIGTERM
 //	SQLWITNESS_NO_PROBE      true keeps it from looking at the server by a connection of its own
@@ -259,6 +269,7 @@ func configFrom(getenv func(string) string) (Config, error) {
 	e.boolean("SQLWITNESS_DISABLED", &f.Disabled)
 	e.boolean("SQLWITNESS_SQL_COMMENT", &f.SQLComment)
 	e.boolean("SQLWITNESS_NO_PROBE", &f.NoProbe)
+	e.boolean("SQLWITNESS_FLUSH_ON_FAILURE", &f.FlushOnFailure)
 	e.boolean("SQLWITNESS_FLUSH_ON_SIGNAL", &f.FlushOnSignal)
 	e.text("SQLWITNESS_LISTEN", &f.Listen)
 	e.text("SQLWITNESS_DATABASE", &f.Database)
@@ -301,20 +312,21 @@ func withoutAlias(message string) string {
 
 func (f file) config() (Config, error) {
 	cfg := Config{
-		Alert:         f.Alert,
-		Audit:         audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Approver: f.Audit.Approver, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
-		Dashboard:     dashboard.Config{Hosts: f.Dashboard.Hosts, Token: f.Dashboard.Token, Public: f.Dashboard.Public},
-		Database:      f.Database,
-		Disabled:      f.Disabled,
-		FlushOnSignal: f.FlushOnSignal,
-		Listen:        f.Listen,
-		LogLevel:      f.Log.Level,
-		NoProbe:       f.NoProbe,
-		PushURL:       f.PushURL,
-		SQLComment:    f.SQLComment,
-		Slow:          eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
-		TextCache:     f.TextCache,
-		Textfile:      f.Textfile,
+		Alert:          f.Alert,
+		Audit:          audit.Config{Spool: f.Audit.Spool, Actor: f.Audit.Actor, Approver: f.Audit.Approver, Ticket: f.Audit.Ticket, Reason: f.Audit.Reason},
+		Dashboard:      dashboard.Config{Hosts: f.Dashboard.Hosts, Token: f.Dashboard.Token, Public: f.Dashboard.Public},
+		Database:       f.Database,
+		Disabled:       f.Disabled,
+		FlushOnFailure: f.FlushOnFailure,
+		FlushOnSignal:  f.FlushOnSignal,
+		Listen:         f.Listen,
+		LogLevel:       f.Log.Level,
+		NoProbe:        f.NoProbe,
+		PushURL:        f.PushURL,
+		SQLComment:     f.SQLComment,
+		Slow:           eventlog.Slow{Read: f.Slow.Read, Write: f.Slow.Write, DDL: f.Slow.DDL, Lock: f.Slow.Lock, Other: f.Slow.Other},
+		TextCache:      f.TextCache,
+		Textfile:       f.Textfile,
 	}
 	cfg.Audit.Key = audit.Key(f.Audit.Key)
 	if f.Audit.AnchorFile != "" {

@@ -15,7 +15,7 @@ import (
 func TestConfigFromEnvironment(t *testing.T) {
 	yaml := filepath.Join(t.TempDir(), "sqlwitness.yaml")
 	text := "log: {level: warn}\nslow: {read: 50ms, lock: -1s}\naudit: {mode: strict, ticket: OPS-7}\ntext_cache: 100\n" +
-		"no_probe: true\nflush_on_signal: true\npush_url: http://push/x\ntextfile: a.prom\nsql_comment: true\nalerts: {env: staging}\n"
+		"no_probe: true\nflush_on_failure: true\nflush_on_signal: true\npush_url: http://push/x\ntextfile: a.prom\nsql_comment: true\nalerts: {env: staging}\n"
 	if err := os.WriteFile(yaml, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestConfigFromEnvironment(t *testing.T) {
 	if cfg.Slow.Read != 50*time.Millisecond || cfg.Slow.Write != 3*time.Second || cfg.Slow.Lock != -time.Second {
 		t.Errorf("slow: %+v", cfg.Slow)
 	}
-	if !cfg.NoProbe || !cfg.FlushOnSignal || cfg.PushURL != "http://push/x" || cfg.Textfile != "a.prom" || !cfg.SQLComment || cfg.Alert.Env != "staging" {
+	if !cfg.NoProbe || !cfg.FlushOnFailure || !cfg.FlushOnSignal || cfg.PushURL != "http://push/x" || cfg.Textfile != "a.prom" || !cfg.SQLComment || cfg.Alert.Env != "staging" {
 		t.Errorf("config: %+v", cfg)
 	}
 	if cfg.Audit.Mode != audit.Strict || cfg.Audit.Ticket != "OPS-7" || cfg.TextCache != 100 {

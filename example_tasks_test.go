@@ -168,12 +168,14 @@ func ExampleConfig_audit() {
 	defer w.Close(context.Background())
 }
 
-// A job that is gone before anybody scrapes it: Close sends what is left.
+// A job that is gone before anybody scrapes it: Close sends what is left, and
+// where the job exits without it, what a failed migration has to say was sent.
 func ExampleConfig_pushURL() {
 	w, err := sqlwitness.New(sqlwitness.Config{
-		PushURL:       os.Getenv("PUSH_URL"), // http://pushgateway:9091/metrics/job/orders-migrate
-		Textfile:      "/var/lib/node_exporter/orders_migrate.prom",
-		FlushOnSignal: true,
+		PushURL:        os.Getenv("PUSH_URL"), // http://pushgateway:9091/metrics/job/orders-migrate
+		Textfile:       "/var/lib/node_exporter/orders_migrate.prom",
+		FlushOnFailure: true,
+		FlushOnSignal:  true,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -26,6 +26,28 @@ type publisher struct {
 	once   sync.Once
 }
 
+// flushOnFailure is what Config.FlushOnFailure promises.
+func (w *Witness) flushOnFailure() {
+	if !w.cfg.FlushOnFailure {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	defer cancel()
+	w.alerts.Flush(ctx)
+	if w.publisher == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() { // which may have to wait for an earlier one to give up
+		defer close(done)
+		_ = w.publisher.publish(ctx) // it has told of its trouble
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
 // publishLimit bounds one attempt at the end of a run; Close has its own.
 const publishLimit = 10 * time.Second
 

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// flushLimit is how long a signal may be held up by what is still to be written.
+// flushLimit is how long a signal, or a failed migration, may be held up by what
+// is still to be written.
 const flushLimit = 2 * time.Second
 
 // flushOnSignal closes the witness when the process is asked to end, and then

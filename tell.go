@@ -56,6 +56,9 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			c.forced(m)
 		}
 		c.w.each(func(s event.Sink) { s.Migration(m) })
+		if m.Outcome == event.Failed || m.Outcome == event.Interrupted {
+			c.w.flushOnFailure()
+		}
 	}
 	return refuse
 }

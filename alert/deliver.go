@@ -50,6 +50,7 @@ type worker struct {
 	ended   chan struct{}
 
 	mu       sync.Mutex
+	quiet    sync.Cond // of mu: there is nothing to do
 	queue    []event.Alert
 	busy     bool
 	finished bool
@@ -58,7 +59,9 @@ type worker struct {
 
 func newWorker(ch Channel, s sender, e *Engine) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &worker{channel: ch, sender: s, engine: e, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w := &worker{channel: ch, sender: s, engine: e, ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w.quiet.L = &w.mu
+	return w
 }
 
 // put queues alerts. When there is no place, the oldest of the least severe
@@ -138,8 +141,25 @@ func (w *worker) take() (batch []event.Alert, finished bool) {
 		}
 		batch, w.queue = append(batch, a), w.queue[1:]
 	}
-	w.busy = len(batch) > 0
+	if w.busy = len(batch) > 0; !w.busy {
+		w.quiet.Broadcast()
+	}
 	return batch, w.finished
+}
+
+// settle waits until there is nothing to do or ctx is done.
+func (w *worker) settle(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.quiet.Broadcast()
+	})
+	defer stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for (w.busy || len(w.queue) > 0) && ctx.Err() == nil {
+		w.quiet.Wait()
+	}
 }
 
 // idle reports whether the worker has nothing to do.

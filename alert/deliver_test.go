@@ -473,3 +473,37 @@ func TestAlertmanagerForgetsTheOldSeverity(t *testing.T) {
 		t.Errorf("%v: want %s", got, want)
 	}
 }
+
+// A flush says at once what would have waited for a retry, and waits for a channel
+// no longer than it may; the channel has the message in the end all the same.
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, status := time.Now(), 200
+		p := &posts{begin: began, show: showAlertmanager, answer: func() int { return status }}
+		e, err := New(Config{Channels: []Channel{{Name: "am", Kind: "alertmanager", URL: NewSecret("http://am.test/")}}},
+			Deps{HTTP: &http.Client{Transport: p}, Rand: func() float64 { return 1 }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Migration(failure("1"))
+		e.Flush(t.Context())
+		if p.String() != "0s 1 for 24h0m0s" {
+			t.Errorf("sent are %s, want 1 at once", p)
+		}
+		status = 503
+		e.Migration(failure("2"))
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		e.Flush(ctx)
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("a channel that is down is waited for %v, want 2s", took)
+		}
+		p.mu.Lock()
+		status, p.list = 200, nil
+		p.mu.Unlock()
+		if err := e.Close(t.Context()); err != nil || !strings.Contains(p.String(), "2 for 24h0m0s") {
+			t.Errorf("sent are %s, error %v", p, err)
+		}
+		e.Flush(t.Context()) // an engine that has ended has nothing to do
+	})
+}

@@ -33,6 +33,7 @@ type Engine struct {
 
 	bus     chan any
 	results chan result
+	hurries chan chan<- struct{} // each is closed when what was pending has fired
 	closing chan struct{}
 	close   func()
 	ended   chan struct{}
@@ -70,6 +71,7 @@ func start(c Config, d Deps, without guard, repeat time.Duration) (*Engine, erro
 	e := &Engine{
 		plan: p, deps: d, without: without,
 		bus: make(chan any, busLength), results: make(chan result, 64),
+		hurries: make(chan chan<- struct{}),
 		closing: closing, close: sync.OnceFunc(func() { close(closing) }), ended: make(chan struct{}),
 		workers: map[string]*worker{},
 		open:    map[key]*instance{}, past: map[string]*history{}, boxed: map[string]*Entry{},
@@ -198,6 +200,10 @@ func (e *Engine) run() {
 			e.contained(func() { e.judge(e.deps.Now(), v) })
 		case r := <-e.results:
 			e.contained(func() { e.delivered(e.deps.Now(), r) })
+		case done := <-e.hurries:
+			e.drain()
+			e.contained(func() { e.hurry(e.deps.Now()) })
+			close(done)
 		case <-due:
 		case <-e.closing:
 			e.finish()
@@ -206,12 +212,39 @@ func (e *Engine) run() {
 	}
 }
 
-// finish does what Close promises.
-func (e *Engine) finish() {
+// Flush judges what the engine was told and fires what is pending, without waiting
+// for what might come between, and returns when the channels have sent what they
+// hold or ctx is done. The engine goes on; what was not sent is tried again.
+func (e *Engine) Flush(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case e.hurries <- done:
+	case <-e.ended:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return
+	}
+	for _, w := range e.workers {
+		w.settle(ctx)
+	}
+}
+
+// drain judges all that is on the bus.
+func (e *Engine) drain() {
 	for len(e.bus) > 0 {
 		v := <-e.bus
 		e.contained(func() { e.judge(e.deps.Now(), v) })
 	}
+}
+
+// finish does what Close promises.
+func (e *Engine) finish() {
+	e.drain()
 	e.contained(func() { e.last(e.deps.Now()) })
 	done := make(chan struct{})
 	go func() {

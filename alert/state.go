@@ -347,13 +347,20 @@ func (e *Engine) tick(now time.Time) {
 
 // last does before the end of the process what will not be done after it.
 func (e *Engine) last(now time.Time) {
+	e.hurry(now)
+	for _, in := range e.sorted() {
+		if in.stage == recovering {
+			e.resolve(now, in)
+		}
+	}
+}
+
+// hurry fires what is pending as if nothing came between any more.
+func (e *Engine) hurry(now time.Time) {
 	e.tick(now)
 	for _, in := range e.sorted() {
-		switch {
-		case in.stage == recovering:
-			e.resolve(now, in)
-		case in.stage == pending && !inFlight(in.rule) && in.rule != CannotObserve && in.rule != DeliveryFailing:
-			in.proven = true // nothing will come between any more
+		if in.stage == pending && !inFlight(in.rule) && in.rule != CannotObserve && in.rule != DeliveryFailing {
+			in.proven = true
 			e.ripen(now, in)
 		}
 	}

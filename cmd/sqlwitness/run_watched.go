@@ -53,7 +53,7 @@ func watch(errs io.Writer, logFile, migrations string) (*watched, error) {
 			cfg.Migrations = files
 		}
 	}
-	cfg.FlushOnSignal = false // the commands catch signals themselves
+	cfg.FlushOnSignal, cfg.FlushOnFailure = false, false // the commands close the witness in any case
 	w.told = newTold(w.stderr, time.Now)
 	cfg.Sinks = append(cfg.Sinks, w.told)
 	if w.Witness, err = sqlwitness.New(cfg); err != nil {
