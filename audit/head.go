@@ -103,14 +103,26 @@ func (d *dialect) nodes(ctx context.Context, c *sql.Conn, ix []int64) ([]tlog.Ha
 	return nodes, nil
 }
 
+// reach is which entries are looked at: those from an id on; all for the zero value.
+type reach struct {
+	from     uuid.UUID
+	attempts bool // of attempts from there on
+}
+
 // open lists entries that are not sealed, in the order of their ids, which is
-// that of time: those that meet a condition on e, or all.
-func (d *dialect) open(ctx context.Context, c *sql.Conn, which string, limit int) ([]unsealed, error) {
-	if which != "" {
-		which = " AND " + which
+// that of time.
+func (d *dialect) open(ctx context.Context, c *sql.Conn, r reach, limit int) ([]unsealed, error) {
+	seals, entries := "", ""
+	if r.from != uuid.Nil {
+		from := d.lit.id(r.from)
+		// For seal, too: a planner that merges the two would read the whole of it.
+		seals, entries = " AND s.entry >= "+from, " AND e.id >= "+from
+		if r.attempts {
+			entries += " AND e.attempt >= " + from
+		}
 	}
 	rows, err := c.QueryContext(ctx, "SELECT "+d.lit.read("e.id")+", e.leaf, "+d.dbTime+", "+d.xid+" FROM "+d.prefix+"entry e WHERE NOT EXISTS (SELECT 1 FROM "+
-		d.prefix+"seal s WHERE s.entry = e.id)"+which+" ORDER BY e.id LIMIT "+strconv.Itoa(limit))
+		d.prefix+"seal s WHERE s.entry = e.id"+seals+")"+entries+" ORDER BY e.id LIMIT "+strconv.Itoa(limit))
 	if err != nil {
 		return nil, err
 	}

@@ -248,7 +248,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 	if first == uuid.Nil && !others {
 		return nil
 	}
-	d, which := s.store.dialect, s.which(first, others)
+	d, r := s.store.dialect, s.reach(first, others)
 	if s.log == "" { // not while reading: what a role may not ask would end that
 		s.facts = d.facts(ctx, c)
 	}
@@ -257,7 +257,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 		var list []unsealed
 		err := d.reading(ctx, c, func() (err error) {
 			if err = s.find(ctx, c); err == nil {
-				list, err = d.open(ctx, c, which, sealBatch)
+				list, err = d.open(ctx, c, r, sealBatch)
 			}
 			return err
 		})
@@ -286,19 +286,17 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 	}
 }
 
-// which entries a pass looks for, as a condition; "" for all. An outcome never
-// goes before its intent, of whatever process: both are younger than their
-// attempt's id, so that those of attempts from an id on are looked for together.
-func (s *sealer) which(first uuid.UUID, others bool) string {
-	d := s.store.dialect
+// reach is which entries a pass looks at. An outcome never goes before its intent,
+// of whatever process: both are younger than their attempt's id, so that those of
+// attempts from an id on are looked at together.
+func (s *sealer) reach(first uuid.UUID, others bool) reach {
 	switch {
 	case s.others.IsZero():
-		return ""
+		return reach{}
 	case others:
-		return "e.id >= " + d.lit.id(least(first, idFrom(s.others.Add(-othersBack))))
+		return reach{from: least(first, idFrom(s.others.Add(-othersBack)))}
 	}
-	from := d.lit.id(first)
-	return "e.id >= " + from + " AND e.attempt >= " + from
+	return reach{from: first, attempts: true}
 }
 
 // find sees to it that head is the tree as the tables have it.
@@ -415,13 +413,13 @@ func (s *sealer) openLog(ctx context.Context, c *sql.Conn, h *head) (unsealed, e
 	}
 	var list []unsealed
 	err = d.reading(ctx, c, func() (err error) {
-		list, err = d.open(ctx, c, "e.id = "+d.lit.id(e.id), 1)
+		list, err = d.open(ctx, c, reach{from: e.id}, 1)
 		return err
 	})
 	if err != nil {
 		return unsealed{}, err
 	}
-	if len(list) == 0 {
+	if len(list) == 0 || list[0].id != e.id {
 		return unsealed{}, errOvertaken
 	}
 	h.log = e.id.String()

@@ -465,8 +465,9 @@ func (v *verifier) endedUnsealed(ctx context.Context, c *sql.Conn) error {
 		return nil
 	}
 	d := v.d
-	ended, err := strs(ctx, c, "SELECT "+d.lit.read("e.attempt")+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+kindOutcome+"', '"+KindRecovered+"') AND e.id >= "+
-		d.lit.id(least(slices.Collect(maps.Keys(v.open))...))+" AND NOT EXISTS (SELECT 1 FROM "+d.prefix+"seal s WHERE s.entry = e.id)")
+	from := d.lit.id(least(slices.Collect(maps.Keys(v.open))...))
+	ended, err := strs(ctx, c, "SELECT "+d.lit.read("e.attempt")+" FROM "+d.prefix+"entry e WHERE e.kind IN ('"+kindOutcome+"', '"+KindRecovered+"') AND e.id >= "+from+
+		" AND NOT EXISTS (SELECT 1 FROM "+d.prefix+"seal s WHERE s.entry = e.id AND s.entry >= "+from+")")
 	if err != nil {
 		return err
 	}
