@@ -34,10 +34,10 @@ type checker struct {
 	missing map[gone]int64 // and the place of the entry
 	erased  map[gone]bool
 
-	keys    *keyring             // nil: no signature is checked
-	signed  []string             // who signed the last checkpoint of the tables
-	unmet   []want               // of the anchors, that the tree does not have
-	givenUp map[Checkpoint]int64 // that somebody answers for, and the place of the entry
+	keys    *keyring                // nil: no signature is checked
+	signed  []string                // who signed the last checkpoint of the tables
+	unmet   []want                  // of the anchors, that the tree does not have
+	givenUp map[Checkpoint][]answer // that somebody answers for
 
 	buf    []byte // scratch
 	report *Report
@@ -50,14 +50,21 @@ type checker struct {
 // want is a root that the tree must have at a size.
 type want struct {
 	Checkpoint
-	anchored bool // it comes from outside the database
+	anchored bool     // it comes from outside the database
+	by       []string // the keys that have signed it, where it is anchored
+}
+
+// answer is an entry that answers for a loss.
+type answer struct {
+	idx int64
+	by  []string // the keys that have signed it
 }
 
 // gone is a section of an entry; the entry's id as 32 hexadecimal digits.
 type gone struct{ entry, section string }
 
 func newChecker() checker {
-	return checker{report: &Report{}, open: map[uuid.UUID]int64{}, missing: map[gone]int64{}, erased: map[gone]bool{}, givenUp: map[Checkpoint]int64{}}
+	return checker{report: &Report{}, open: map[uuid.UUID]int64{}, missing: map[gone]int64{}, erased: map[gone]bool{}, givenUp: map[Checkpoint][]answer{}}
 }
 
 func (c *checker) find(code Code, r *record, format string, args ...any) {
@@ -291,11 +298,15 @@ func (c *checker) end() {
 	}
 }
 
-// answeredFor reports whether the holder of a key answers for it that the log does
-// not have a checkpoint.
-func (c *checker) answeredFor(w want) bool {
-	_, ok := c.givenUp[w.Checkpoint]
-	return ok
+// answeredFor is the answer for it that the log does not have a checkpoint, signed
+// by the key that has signed that or by one in its place; nil for none.
+func (c *checker) answeredFor(w want) *answer {
+	for _, a := range c.givenUp[w.Checkpoint] {
+		if c.keys.follows(a.by, w.by) {
+			return &a
+		}
+	}
+	return nil
 }
 
 // lost tells the checkpoints of the anchors that somebody answers for from those
@@ -303,8 +314,8 @@ func (c *checker) answeredFor(w want) bool {
 func (c *checker) lost() {
 	answered := map[int64][]Checkpoint{} // by the place of the entry
 	for _, w := range c.unmet {
-		if idx, ok := c.givenUp[w.Checkpoint]; ok {
-			answered[idx] = append(answered[idx], w.Checkpoint)
+		if a := c.answeredFor(w); a != nil {
+			answered[a.idx] = append(answered[a.idx], w.Checkpoint)
 			continue
 		}
 		c.report.Lost = append(c.report.Lost, w.Checkpoint)

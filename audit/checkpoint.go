@@ -57,6 +57,7 @@ func (c Checkpoint) sign(s note.Signer) ([]byte, error) {
 // those that they vouch for. nil is without any.
 type keyring struct {
 	keys      []note.Verifier
+	given     []string   // names of the keys that it was given
 	rotations []rotation // in the order of the tree
 }
 
@@ -70,6 +71,7 @@ func newKeyring(keys []string) (*keyring, error) {
 			return nil, fmt.Errorf("audit: key %d of %d is no public key: it looks like name+0123abcd+base64, as sqlwitness audit keygen printed it", i+1, len(keys))
 		}
 		k.add(v)
+		k.given = append(k.given, nameOf(v.Name(), v.KeyHash()))
 	}
 	if len(k.keys) == 0 {
 		return nil, nil
@@ -112,6 +114,20 @@ func (k *keyring) retired(name string, size int64) *rotation {
 		}
 	}
 	return nil
+}
+
+// follows reports whether one of these keys is one of the others or has taken the
+// place of one, directly or after more. The word of a key that is trusted for what
+// it signed once is not enough for that: the replaced key has to have given it, or
+// verification was given the new one.
+func (k *keyring) follows(keys, others []string) bool {
+	line := slices.Clone(others)
+	for _, r := range k.rotations {
+		if slices.Contains(line, r.old) && (r.vouched || slices.Contains(k.given, r.new)) {
+			line = append(line, r.new)
+		}
+	}
+	return slices.ContainsFunc(keys, func(name string) bool { return slices.Contains(line, name) })
 }
 
 func (k *keyring) verifiers() note.Verifiers {

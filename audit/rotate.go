@@ -90,8 +90,9 @@ func (s *Store) origin(ctx context.Context, c *sql.Conn) (string, error) {
 // errRetired: another key has taken the place of this process's.
 var errRetired = errors.New("another key has taken the place of this one")
 
-// retires reports whether an entry takes the sealer's key out of use. It need not
-// be checked: who may make one up may delete checkpoints as well.
+// retires reports whether an entry takes the sealer's key out of use. Its
+// signatures are not checked: who may make one up may also take the next place in
+// the tree, which ends the signing just as loudly.
 func (s *sealer) retires(leaf []byte) bool {
 	var l struct {
 		Kind  string `json:"kind"`

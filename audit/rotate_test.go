@@ -2,9 +2,14 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
+	"database/sql"
+	"fmt"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // freshKey is another key of the same name each time.
@@ -196,4 +201,96 @@ func TestRotateRefuses(t *testing.T) {
 			t.Errorf("%s: there are entries more", name)
 		}
 	}
+}
+
+// A key that was replaced answers for no loss of what its successor has signed:
+// neither itself nor by another one that it vouches for, and neither after the
+// rotation nor in a history that is made anew before it.
+func TestReplacedKeyAnswersForNothing(t *testing.T) {
+	oldKey, oldPublic := freshKey(t)
+	newKey, newPublic := freshKey(t)
+	evilKey, evilPublic := freshKey(t)
+	anchors := &memory{}
+	b := newBench(t, kitSQLite, Config{Key: oldKey, Anchors: anchors.list()})
+	b.migrate(1)
+	b.unguard()
+	before := b.read()
+	b.over()
+	b.must(b.rotate(newKey, Rotation{Old: oldKey}))
+	migrate := func() {
+		next := newBenchAt(t, kitSQLite, b.dsn, Config{Key: newKey, Anchors: anchors.list()})
+		next.migrate(2)
+		next.over()
+		b.unguard()
+	}
+	migrate()
+	after := b.read()
+	migrate()
+	var rotation string
+	for _, e := range after.entries {
+		if e.kind == KindRotated {
+			rotation = statementOf(e.leaf)
+		}
+	}
+	verify := func(keys ...string) *Report {
+		return b.verify(VerifyConfig{Keys: keys, Anchors: anchors.texts()})
+	}
+	b.replace(before)
+	loss := verify(oldPublic, newPublic)
+	statement := func(head string, lines []string, signers ...Key) string {
+		var list []note.Signer
+		for _, k := range signers {
+			s, err := k.signer()
+			b.must(err)
+			list = append(list, s)
+		}
+		text, err := makeStatement(head, loss.Lost[0].Origin, lines, list...)
+		b.must(err)
+		return text
+	}
+	var lost []string
+	for _, cp := range loss.Lost {
+		lost = append(lost, fmt.Sprintf("%d %s", cp.Size, cp.Root))
+	}
+	byOld, byEvil, byNew := statement(headRecovered, lost, oldKey), statement(headRecovered, lost, evilKey), statement(headRecovered, lost, newKey)
+	oldToEvil := statement(headRotated, []string{oldPublic, evilPublic}, oldKey, evilKey)
+	newToEvil := statement(headRotated, []string{newPublic, evilPublic}, oldKey, evilKey)
+	for _, c := range []struct {
+		name   string
+		from   *contents
+		states []string
+		counts bool
+	}{
+		{"the old key, after", after, []string{byOld}, false},
+		{"the old key's, after", after, []string{oldToEvil, byEvil}, false},
+		{"the old key, before", before, []string{byOld, rotation}, false},
+		{"the old key's, before", before, []string{oldToEvil, byEvil, rotation}, false},
+		{"the old key's, as if the new one's", before, []string{newToEvil, byEvil, rotation}, false},
+		{"the new key, after", after, []string{byNew}, true},
+		{"the new key, after one that counts for nothing", after, []string{byOld, byNew}, true},
+		{"the new key, before", before, []string{byNew, rotation}, true},
+	} {
+		b.replace(c.from)
+		for _, text := range c.states {
+			b.state(text)
+		}
+		b.unguard() // which a store restores
+		if r := verify(newPublic); r.Altered() == c.counts {
+			t.Errorf("%s: %s", c.name, codes(r))
+		}
+	}
+}
+
+// state adds an entry with a statement, sealed and not signed.
+func (b *bench) state(text string) {
+	b.t.Helper()
+	kind := KindGivenUp
+	if strings.HasPrefix(text, headRotated) {
+		kind = KindRotated
+	}
+	s := newBenchAt(b.t, b.kit, b.dsn, Config{}).store
+	b.must(s.administer(b.t.Context(), func(ctx context.Context, c *sql.Conn) error {
+		return s.noteOn(ctx, c, kind, object{"statement": text}, noted{})
+	}))
+	b.must(s.Close(b.t.Context()))
 }

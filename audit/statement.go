@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -78,8 +79,9 @@ type rotation struct {
 	vouched  bool   // the old key has signed it
 }
 
-// stated takes in what an entry states, if a key that is trusted has signed it. It
-// may be told the same entry again, and reports whether it learnt a key.
+// stated takes in what an entry states, if a key has signed it that is trusted and
+// whose place no other had taken by then. It may be told the same entry again, and
+// reports whether it learnt a key.
 func (c *checker) stated(idx int64, leaf []byte) (learnt bool) {
 	if c.keys == nil {
 		return false
@@ -89,7 +91,7 @@ func (c *checker) stated(idx int64, leaf []byte) (learnt bool) {
 	if err != nil {
 		return false
 	}
-	by := c.keys.signers([]byte(msg))
+	by := slices.DeleteFunc(c.keys.signers([]byte(msg)), func(name string) bool { return c.keys.retired(name, idx+1) != nil })
 	if len(by) == 0 {
 		return false
 	}
@@ -107,7 +109,7 @@ func (c *checker) stated(idx int64, leaf []byte) (learnt bool) {
 	case headRecovered:
 		for _, l := range lines {
 			if cp, err := parseCheckpoint(origin + "\n" + strings.Replace(l, " ", "\n", 1) + "\n"); err == nil {
-				c.givenUp[cp] = idx
+				c.givenUp[cp] = append(slices.DeleteFunc(c.givenUp[cp], func(a answer) bool { return a.idx == idx }), answer{idx, by})
 			}
 		}
 	}

@@ -89,10 +89,10 @@ func (r *Report) unchecked(s string) {
 	}
 }
 
-// Verify checks the record in a database. It reads in batches of short queries
-// and holds no lock and no snapshot, so that it disturbs nobody; memory is a
-// batch, the edge of the tree, 100 bytes for each checkpoint of the anchors and for
-// each section that is gone.
+// Verify checks the record in a database. It reads in batches, which are short
+// transactions at READ COMMITTED on PostgreSQL: no snapshot outlives a query, and
+// who writes does not wait for it. Memory is a batch, the edge of the tree, 200
+// bytes for each checkpoint of the anchors and 100 for each section that is gone.
 // The error says that the check could not be made; what it found is in the
 // report.
 func Verify(ctx context.Context, db *sql.DB, system string, cfg VerifyConfig) (*Report, error) {
@@ -158,11 +158,11 @@ func newVerifier(cfg VerifyConfig) (*verifier, error) {
 // readAnchors takes in the checkpoints of the anchors that a key has signed which
 // is known by then.
 func (v *verifier) readAnchors() error {
-	var notes []Checkpoint
+	var notes []want
 	for _, a := range v.cfg.Anchors {
 		err := Notes(a, func(msg []byte) error {
 			if cp, by, err := v.keys.open(msg); err == nil && (len(by) > 0 || v.keys == nil) {
-				notes = append(notes, cp)
+				notes = append(notes, want{cp, true, by})
 			}
 			return nil
 		})
@@ -170,11 +170,15 @@ func (v *verifier) readAnchors() error {
 			return fmt.Errorf("audit: read the anchors: %w", err)
 		}
 	}
-	slices.SortFunc(notes, func(a, b Checkpoint) int {
+	slices.SortStableFunc(notes, func(a, b want) int {
 		return cmp.Or(cmp.Compare(a.Size, b.Size), cmp.Compare(a.Origin, b.Origin), slices.Compare(a.Root[:], b.Root[:]))
 	})
-	for _, cp := range slices.Compact(notes) {
-		v.wanted = append(v.wanted, want{cp, true})
+	for _, w := range notes {
+		if last := len(v.wanted) - 1; last >= 0 && v.wanted[last].Checkpoint == w.Checkpoint {
+			v.wanted[last].by = append(v.wanted[last].by, w.by...)
+			continue
+		}
+		v.wanted = append(v.wanted, w)
 	}
 	return nil
 }
@@ -240,7 +244,7 @@ func (v *verifier) start(ctx context.Context, c *sql.Conn, size int64) error {
 		return nil
 	}
 	i := len(v.wanted) - 1
-	for i >= 0 && (v.wanted[i].Size > size || !slices.Contains(v.logs, v.wanted[i].logID()) || v.answeredFor(v.wanted[i])) {
+	for i >= 0 && (v.wanted[i].Size > size || !slices.Contains(v.logs, v.wanted[i].logID()) || v.answeredFor(v.wanted[i]) != nil) {
 		i--
 	}
 	if i < 0 {
@@ -342,12 +346,12 @@ func (v *verifier) checkpoints(ctx context.Context, c *sql.Conn, start, end int6
 		return err
 	}
 	for _, w := range v.wanted {
-		if w.anchored && !v.answeredFor(w) && slices.Contains(v.logs, w.logID()) && w.Size > start && w.Size <= end && !slices.ContainsFunc(v.kept, func(cp Checkpoint) bool { return cp.Size == w.Size }) {
+		if w.anchored && v.answeredFor(w) == nil && slices.Contains(v.logs, w.logID()) && w.Size > start && w.Size <= end && !slices.ContainsFunc(v.kept, func(cp Checkpoint) bool { return cp.Size == w.Size }) {
 			v.find(CheckpointDeleted, nil, "an anchor has a checkpoint of %d entries that the tables do not have", w.Size)
 		}
 	}
 	for _, cp := range v.kept {
-		v.wanted = append(v.wanted, want{cp, false})
+		v.wanted = append(v.wanted, want{Checkpoint: cp})
 	}
 	slices.SortStableFunc(v.wanted, func(a, b want) int { return cmp.Compare(a.Size, b.Size) })
 	return nil
@@ -425,7 +429,7 @@ func (v *verifier) around(ctx context.Context, c *sql.Conn, size int64) error {
 	}
 	for _, cp := range v.kept {
 		if cp.Size > now {
-			v.wanted = append(v.wanted, want{cp, false})
+			v.wanted = append(v.wanted, want{Checkpoint: cp})
 		}
 	}
 	if nodes > tlog.StoredHashCount(max(size, now)) {
