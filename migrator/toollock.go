@@ -1,12 +1,51 @@
 package migrator
 
 import (
-	"fmt"
 	"hash/crc32"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/sqltext"
 )
+
+// Lock is an advisory or named lock that a tool holds while it migrates a
+// database.
+type Lock struct {
+	Tool string
+	Key  string // PostgreSQL: the key of 64 bits; MySQL and MariaDB: the name
+}
+
+// LocksOf are the locks by which a migration of the database by another process
+// is known: those that are the same everywhere, and golang-migrate's where the
+// database's name is known and the rest is at its defaults.
+func LocksOf(db event.Database) []Lock {
+	var list []Lock
+	switch db.System {
+	case "postgresql":
+		for i := range known {
+			for _, key := range known[i].locks {
+				list = append(list, Lock{known[i].name, key})
+			}
+		}
+		if db.Name != "" {
+			list = append(list, Lock{"golang-migrate", golangMigrateKey("public", "schema_migrations", db.Name)})
+		}
+	case "mysql", "mariadb":
+		if db.Name != "" {
+			list = append(list, Lock{"golang-migrate", golangMigrateKey(db.Name + ":schema_migrations")})
+		}
+	}
+	return list
+}
+
+// golangMigrateKey is the key that golang-migrate makes of what it locks
+// (database/util.go).
+func golangMigrateKey(parts ...string) string {
+	const salt = 1486364155
+	return strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(strings.Join(parts, "\x00")))*salt), 10)
+}
 
 // Locks reports whether an advisory or named lock that is asked for or held on a
 // connection is a migration tool's, as far as that is known: the run that is open
@@ -16,7 +55,7 @@ func (t *Tracker) Locks(conn uint64, key string) bool {
 	if key == "" {
 		return false
 	}
-	if byLock(key) != 0 || key == defaultLock(t.cfg.Database.System, t.cfg.Database.Name) {
+	if slices.ContainsFunc(t.locks, func(l Lock) bool { return l.Key == key }) {
 		return true
 	}
 	if !t.Active() {
@@ -29,16 +68,6 @@ func (t *Tracker) Locks(conn uint64, key string) bool {
 	}
 	cn := t.conns[conn]
 	return cn != nil && cn.shown && !cn.reset || t.run.lock != nil && t.run.lock.key == key
-}
-
-// defaultLock is golang-migrate's, where it is left to name its table.
-func defaultLock(system, database string) string {
-	const salt = 1486364155
-	parts := []string{"public", "schema_migrations", database}
-	if system == "mysql" || system == "mariadb" {
-		parts = []string{database + ":schema_migrations"}
-	}
-	return fmt.Sprint(crc32.ChecksumIEEE([]byte(strings.Join(parts, "\x00"))) * salt)
 }
 
 // OnVersionTable reports whether a text reads or writes what is in all

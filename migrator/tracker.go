@@ -77,6 +77,7 @@ type Config struct {
 // as one run, each migration still by itself.
 type Tracker struct {
 	cfg    Config
+	locks  []Lock // that tools make for themselves
 	active atomic.Bool
 
 	mu     sync.Mutex
@@ -89,7 +90,7 @@ type Tracker struct {
 
 // New makes a Tracker.
 func New(cfg Config) *Tracker {
-	return &Tracker{cfg: cfg, conns: map[uint64]*conn{}, tables: map[string]toolSet{}, made: map[string]*handmade{}}
+	return &Tracker{cfg: cfg, locks: LocksOf(cfg.Database), conns: map[uint64]*conn{}, tables: map[string]toolSet{}, made: map[string]*handmade{}}
 }
 
 // Active reports whether a run is open. While one is, every call of the
