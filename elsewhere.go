@@ -229,6 +229,7 @@ func (i *impact) goesOn(f *foreign) bool {
 		i.timer = nil
 	}
 	i.learn(f.evidence, f.run, f.tool, f.started)
+	i.ended.Store(0)
 	i.running.Store(true)
 	return true
 }
@@ -264,7 +265,7 @@ func (i *impact) endsElsewhere(trail []audit.Underway) {
 // missed tells of a run that began and ended between two looks, as far as the
 // trail has it. during is all that ran between them.
 func (l *lookout) missed(trail []audit.Underway, before, during metrics.Distribution) {
-	if l.known == nil || during.Count+during.Failed == 0 {
+	if l.known == nil || during.Calls() == 0 {
 		return
 	}
 	i := l.saw.Load()
@@ -295,8 +296,7 @@ func (l *lookout) missed(trail []audit.Underway, before, during metrics.Distribu
 
 // met is how many statements came during the run.
 func (i *impact) met() uint64 {
-	d := i.during.Read()
-	return d.Count + d.Failed
+	return i.during.Read().Calls()
 }
 
 // isOf reports whether an impact is that of a run.

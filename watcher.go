@@ -149,6 +149,8 @@ func (w *watcher) round() (some bool) {
 			}
 		}
 	}
+	w.flown(flights, now)
+	w.w.keepPace(now)
 	w.w.lookAround(now)
 	return len(flights) > 0
 }

@@ -49,6 +49,7 @@ type Witness struct {
 	made       map[event.Database][]string             // tables of DDL outside migrations
 	dropped    map[alert.Drop]uint64                   // messages that the metrics have
 	steady     map[event.Database]metrics.Distribution // at the end of the last impact
+	paces      map[event.Database]*pace
 	lookouts   map[event.Database]*lookout
 	ran        recentRuns
 }
@@ -62,14 +63,14 @@ func New(cfg Config) (*Witness, error) {
 	}
 	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{},
 		made: map[event.Database][]string{}, dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{},
-		lookouts: map[event.Database]*lookout{}}
+		paces: map[event.Database]*pace{}, lookouts: map[event.Database]*lookout{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
 	if w.alerts, err = w.newAlerts(); err != nil {
 		return nil, err
 	}
-	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Audit: w.auditStatus, Verify: w.verifyAudit})
+	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Impacts: w.impacts, Audit: w.auditStatus, Verify: w.verifyAudit})
 	w.sinks = []event.Sink{w.log, w.metrics, w.alerts, w.page}
 	if w.publisher = w.newPublisher(); w.publisher != nil {
 		w.sinks = append(w.sinks, w.publisher)
@@ -327,6 +328,7 @@ func (c *connector) ended() {
 	delete(c.w.connectors, c)
 	if len(c.w.of(c.db)) == 0 {
 		delete(c.w.lookouts, c.db)
+		delete(c.w.paces, c.db)
 	}
 	c.w.mu.Unlock()
 }

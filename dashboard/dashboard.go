@@ -50,12 +50,23 @@ type Deps struct {
 	// a second while a page is open, and never without one.
 	Metrics func(io.Writer)
 
+	// Impacts are what the runs that go on do to the application, also those of other
+	// processes, and what those have done that ended a moment ago. It is called for
+	// each message to a page.
+	Impacts func() []Impact
+
 	// Audit tells how the audit trail stands; it should answer within a second.
 	Audit func(context.Context) (Status, error)
 
 	// Verify reads the whole trail and tells whether it holds. It runs once at a
 	// time. What its error says, and that of Audit, is shown: it must hold no secret.
 	Verify func(context.Context) (Status, error)
+}
+
+// Impact is what a run has done to the application so far.
+type Impact struct {
+	event.Impact
+	Running bool // the run goes on
 }
 
 // Status is how the audit trail stands.

@@ -17,9 +17,19 @@ type Impact struct {
 	Start    time.Time     // of the run; of another process's, when it was first seen if the trail does not tell
 	Duration time.Duration // of the run; of another process's, until it was not seen any more
 
-	Before Latency // since the start of the process, or since the impact before
+	// Before is since the start of the process, or since the impact before; its Rate
+	// is that of the last minute at most, since who works by day rests by night.
+	Before Latency
+	// During is of the calls that were in flight while the run was, however long
+	// they took in the end. One that is not answered yet is none of Count or Rate,
+	// and in the quantiles by its age: a run that stops all calls is seen by it.
 	During Latency
-	After  Latency // for as long as was watched afterwards
+	After  Latency // of those that began afterwards, for as long as was watched
+
+	// Unanswered is the most calls of the application that had been in flight for a
+	// second or longer at the same time while the run was. They need not have waited
+	// for the run.
+	Unanswered int
 
 	// Slowest is the application's slowest statement during the run, by its
 	// redacted text.
@@ -50,12 +60,42 @@ const (
 	Afterwards Evidence = "afterwards"
 )
 
-// Latency sums up the durations of statements. Quantiles are estimates, as good
-// as the buckets of the operation histogram.
+// P99Ratio is by which factor the 99th percentile was longer during the run than
+// before; false where one of them is not known.
+func (i *Impact) P99Ratio() (times float64, known bool) {
+	if i.Before.P99 <= 0 || i.During.P99 <= 0 {
+		return 0, false
+	}
+	return float64(i.During.P99) / float64(i.Before.P99), true
+}
+
+// RateRatio is the calls per second during the run, as a share of those before;
+// false where those are not known. A run that lets no call through has 0 and may
+// have a P99Ratio of 1: no call of it has ended.
+func (i *Impact) RateRatio() (share float64, known bool) {
+	if i.Before.Rate <= 0 {
+		return 0, false
+	}
+	return i.During.Rate / i.Before.Rate, true
+}
+
+// Hurts reports whether the run was felt: the 99th percentile or the error rate
+// has at least doubled, or the calls per second have at least halved while some
+// were not answered for a second.
+func (i *Impact) Hurts() bool {
+	times, _ := i.P99Ratio()
+	share, known := i.RateRatio()
+	return times >= 2 || i.During.ErrorRate() > 2*i.Before.ErrorRate() || known && share <= 0.5 && i.Unanswered > 0
+}
+
+// Latency sums up calls of the application: statements, without what begins and
+// ends transactions. Quantiles are estimates, as good as the buckets of the
+// operation histogram.
 type Latency struct {
 	Count    uint64 // answered well
 	Failed   uint64
 	P50, P99 time.Duration
+	Rate     float64 // answered per second, well or not; 0 where it is not known
 }
 
 // ErrorRate is the share of the calls that failed; 0 where there were none.

@@ -8,14 +8,10 @@ import (
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
-// hurts is by how much the 99th percentile or the error rate has to grow for an
-// impact to be a warning.
-const hurts = 2
-
 // Impact writes run.impact: what a run did to the application's statements.
 func (l *Log) Impact(i *event.Impact) {
 	level := zerolog.InfoLevel
-	if i.During.P99 >= hurts*i.Before.P99 && i.Before.Count > 0 || i.During.ErrorRate() > hurts*i.Before.ErrorRate() {
+	if i.Hurts() {
 		level = zerolog.WarnLevel
 	}
 	e := l.begin(&l.later, level, "run.impact", i.Trace, i.Database)
@@ -36,13 +32,20 @@ func (l *Log) Impact(i *event.Impact) {
 		d := e.CreateDict().Uint64("count", part.of.Count).Uint64("failed", part.of.Failed)
 		ms(d, "p50_ms", part.of.P50)
 		ms(d, "p99_ms", part.of.P99)
+		ratio(d, "per_second", part.of.Rate)
 		e.Dict(part.key, d)
 	}
-	if i.Before.P99 > 0 {
-		ratio(e, "p99_ratio", float64(i.During.P99)/float64(i.Before.P99))
-	} else {
-		null(e, "p99_ratio")
+	for _, part := range [...]struct {
+		key string
+		of  func() (float64, bool)
+	}{{"p99_ratio", i.P99Ratio}, {"rate_ratio", i.RateRatio}} {
+		if r, known := part.of(); known {
+			ratio(e, part.key, r)
+		} else {
+			null(e, part.key)
+		}
 	}
+	e.Int("unanswered", i.Unanswered)
 	bodyKey(e, "slowest", i.Slowest)
 	bodyKey(e, "worst", i.Worst)
 	e.Int("queue", i.Queue)

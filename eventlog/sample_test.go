@@ -221,12 +221,12 @@ func samples(l *Log) {
 		l.Alert(&event.Alert{State: state})
 	}
 	l.Impact(&event.Impact{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Start: sampleTime, Duration: time.Minute,
-		Before:  event.Latency{Count: 9000, Failed: 1, P50: 2 * time.Millisecond, P99: 20 * time.Millisecond},
-		During:  event.Latency{Count: 300, Failed: 30, P50: 3 * time.Millisecond, P99: 4 * time.Second},
-		After:   event.Latency{Count: 3000, P50: 2 * time.Millisecond, P99: 20 * time.Millisecond},
+		Before:  event.Latency{Count: 9000, Failed: 1, P50: 2 * time.Millisecond, P99: 20 * time.Millisecond, Rate: 150},
+		During:  event.Latency{Count: 300, Failed: 30, P50: 3 * time.Millisecond, P99: 4 * time.Second, Rate: 5.5},
+		After:   event.Latency{Count: 3000, P50: 2 * time.Millisecond, P99: 20 * time.Millisecond, Rate: 100},
 		Slowest: &event.BodyStatement{Operation: "SELECT", Fingerprint: "0badcafe0badcafe", Text: "SELECT * FROM customers WHERE id = ?", Duration: 4 * time.Second},
 		Worst:   &event.BodyStatement{Operation: "ALTER TABLE", Fingerprint: "00c0ffee00c0ffee", Text: "ALTER TABLE customers ADD note text", Duration: 7 * time.Second},
-		Queue:   12, Evidence: event.ByTrail, Blocker: &event.Session{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, Query: "SELECT ?"}})
+		Queue:   12, Unanswered: 11, Evidence: event.ByTrail, Blocker: &event.Session{PID: 815, User: "app", App: "report", State: "idle in transaction", TxAge: time.Hour, Query: "SELECT ?"}})
 	l.Impact(&event.Impact{})
 	l.ColdStart(&event.ColdStart{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Total: 10 * time.Second, Connect: 20 * time.Millisecond,
 		Lock: 2 * time.Second, Check: 100 * time.Millisecond, Apply: 6 * time.Second})

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -47,8 +48,9 @@ type Connector struct {
 
 // operation says what a histogram of operations counts.
 type operation struct {
-	phase  Phase
-	failed bool
+	phase   Phase
+	failed  bool
+	framing bool
 }
 
 // lazy is a histogram that is resolved when it is first used: a series that
@@ -103,7 +105,7 @@ func (c *Connector) Failed(op string, phase Phase, errorType string, ns int64) {
 func (c *Connector) operation(op string, phase Phase, errorType string) *Histogram {
 	h := c.set.family(operationDuration).histogram(c.system, c.namespace, op, phase.String(), errorType)
 	c.mu.Lock()
-	c.operations[h] = operation{phase, errorType != ""}
+	c.operations[h] = operation{phase, errorType != "", slices.Contains(framing, op)}
 	c.mu.Unlock()
 	return h
 }

@@ -13,6 +13,9 @@ type Distribution struct {
 	Failed uint64 // calls that it answered with an error
 }
 
+// Calls is how many calls were answered, well or not.
+func (d Distribution) Calls() uint64 { return d.Count + d.Failed }
+
 // Sub is what has been added since an earlier reading of the same histograms.
 // Those of a connector that has gone meanwhile are in the earlier one alone: what
 // is less than it was has had nothing added.
@@ -58,8 +61,12 @@ func (d Distribution) Quantile(q float64) time.Duration {
 
 var operationBounds = boundsOf(operationDuration)
 
+// framing are the operations that say where a transaction begins and ends. They
+// are no work of their own.
+var framing = []string{"BEGIN", "COMMIT", "ROLLBACK", "ROLLBACK TO", "SAVEPOINT", "RELEASE"}
+
 // Latency reads how long the connectors' databases have taken in a phase, of all
-// operations. Connectors of one database share what they count, which is then
+// operations but those that frame transactions. Connectors of one database share what they count, which is then
 // read once.
 func Latency(phase Phase, connectors ...*Connector) Distribution {
 	read := map[*Histogram]bool{}
@@ -67,7 +74,7 @@ func Latency(phase Phase, connectors ...*Connector) Distribution {
 	for _, c := range connectors {
 		c.mu.Lock()
 		for h, of := range c.operations {
-			if of.phase != phase || read[h] {
+			if of.phase != phase || of.framing || read[h] {
 				continue
 			}
 			read[h] = true

@@ -19,6 +19,8 @@ func TestLatency(t *testing.T) {
 	b.Operation("UPDATE", Steady).Observe(int64(time.Minute))
 	b.Failed("UPDATE", Steady, "40001", 1)
 	b.Operation("SELECT", Migrating).Observe(1)
+	a.Began(1, Steady, int64(time.Hour), nil)
+	a.Ended(1, Steady, Committed, int64(time.Hour), 0, nil)
 	all := Latency(Steady, a, b)
 	if all.Count != 100 || all.Failed != 1 {
 		t.Errorf("%d calls and %d failed, want 100 and 1", all.Count, all.Failed)

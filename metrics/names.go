@@ -56,6 +56,9 @@ const (
 	runWAL              = "sqlwitness_run_wal_bytes_total"
 	databaseSize        = "sqlwitness_database_size_bytes"
 	slowerMigrations    = "sqlwitness_slower_migrations_total"
+	impactP99           = "sqlwitness_impact_p99_ratio"
+	impactRate          = "sqlwitness_impact_rate_ratio"
+	impactUnanswered    = "sqlwitness_impact_unanswered"
 	poolConnections     = "sqlwitness_pool_connections"
 	poolMaxOpen         = "sqlwitness_pool_max_open"
 	poolWaits           = "sqlwitness_pool_wait_total"
@@ -144,6 +147,12 @@ func Families() []Family {
 			"Size of the database's files after the last run that migrated."},
 		{slowerMigrations, KindCounter, []string{"db_system_name", "db_namespace"},
 			"Migrations that took at least a second and three times as long as earlier ones of the same version and statements in the audit trail."},
+		{impactP99, KindGauge, []string{"db_system_name", "db_namespace"},
+			"What the last run did to the application: 99th percentile of its calls during the run, by that before."},
+		{impactRate, KindGauge, []string{"db_system_name", "db_namespace"},
+			"What the last run did to the application: its calls per second during the run, by those of the minute before."},
+		{impactUnanswered, KindGauge, []string{"db_system_name", "db_namespace"},
+			"What the last run did to the application: the most of its calls that had been in flight for a second or longer at the same time."},
 		{poolConnections, KindGauge, []string{"pool", "state"},
 			"Connections of a registered pool: idle, or in_use by the application."},
 		{poolMaxOpen, KindGauge, []string{"pool"},

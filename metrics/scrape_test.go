@@ -95,6 +95,7 @@ func full(t testing.TB) *Set {
 	s.ColdStart(&event.ColdStart{Total: time.Second})
 	shop := event.Database{System: "postgresql", Name: "shop"}
 	s.Resources(&event.Resources{Database: shop, WALBytes: new(int64(4096)), SizeAfter: new(int64(8192))})
+	s.Impact(&event.Impact{Database: shop})
 	s.Trend(&event.Trend{Database: shop, Slower: []event.Slower{{Version: "1"}}})
 	s.Pool("orders", func() sql.DBStats { return sql.DBStats{MaxOpenConnections: 10} })
 	s.Finding(&event.Finding{Kind: "invalid_index"})
