@@ -217,3 +217,26 @@ func BenchmarkSink(b *testing.B) {
 		d.Statement(s)
 	}
 }
+
+// TestImpactElsewhere: what another process's run did is kept though no run of
+// that id was seen; what a run did that has been forgotten is not.
+func TestImpactElsewhere(t *testing.T) {
+	d := New(Config{}, Deps{Now: fixed, Impacts: func() []Impact {
+		return []Impact{{Impact: event.Impact{Evidence: event.ByStatement, Start: start}, Running: true}}
+	}})
+	d.Impact(&event.Impact{Trace: event.Trace{RunID: "forgotten"}})
+	d.Impact(&event.Impact{Trace: event.Trace{RunID: "theirs"}, Database: shop, Tool: "goose", Evidence: event.ByTrail, Start: start, Duration: time.Second,
+		Before: event.Latency{Rate: 100}, During: event.Latency{Rate: 34}, Blocker: &event.Session{PID: 815}})
+	d.Impact(&event.Impact{Database: shop, Evidence: event.ByStatement, Start: start}) // nothing tells which
+	s := d.since(0)
+	if len(s.Runs) != 2 || s.Runs[0].ID != "theirs" || s.Runs[0].Outcome != outcomeElsewhere || s.Runs[0].Elsewhere != "trail" || s.Runs[1].ID == "" {
+		t.Errorf("runs: %+v", s.Runs)
+	}
+	got, _ := d.detail("theirs")
+	if i := got.Impact; i == nil || *i.RateRatio != 0.34 || i.P99Ratio != nil || i.Blocker.PID != 815 || got.Run.Duration != 1000 {
+		t.Errorf("impact: %+v", got)
+	}
+	if len(s.Impacts) != 1 || !s.Impacts[0].Running || s.Impacts[0].Elsewhere != "statement" {
+		t.Errorf("live: %+v", s.Impacts)
+	}
+}

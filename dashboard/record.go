@@ -17,7 +17,7 @@ type run struct {
 	Tool         string  `json:"tool"`
 	System       string  `json:"db_system"`
 	Database     string  `json:"db_name"`
-	Outcome      string  `json:"outcome"` // "" while it runs
+	Outcome      string  `json:"outcome"` // "" while it runs; outcomeElsewhere of another process's
 	Role         string  `json:"role"`
 	Start        int64   `json:"start"`
 	Duration     float64 `json:"duration_ms"`
@@ -32,10 +32,14 @@ type run struct {
 	First        *string `json:"first"` // version of its first migration, and of its last
 	Last         *string `json:"last"`
 	Migrations   int     `json:"migrations"` // that have begun
+	Elsewhere    string  `json:"elsewhere"`  // how it is known, if another process ran it: an event.Evidence
 	Slower       float64 `json:"slower"`     // how many times longer than before the worst of its migrations took; 0 if none was much slower
 	locks        []lock
 	effects      effects
 }
+
+// outcomeElsewhere: how it went is for the other process to say.
+const outcomeElsewhere = "elsewhere"
 
 // effects are what became known of a run after its end. Each is nil until then,
 // and for good where it cannot be known.
@@ -44,28 +48,6 @@ type effects struct {
 	ColdStart *coldStart `json:"cold_start"`
 	Resources *resources `json:"resources"`
 	Trend     *trend     `json:"trend"`
-}
-
-// impact is what a run did to the application's own statements.
-type impact struct {
-	Before  quantiles `json:"before"`
-	During  quantiles `json:"during"`
-	After   quantiles `json:"after"`
-	Slowest string    `json:"slowest"` // the application's slowest statement during the run
-	SlowMS  float64   `json:"slowest_ms"`
-	Worst   string    `json:"worst"` // the run's statement that most sessions waited for
-	Queue   int       `json:"queue"`
-}
-
-type quantiles struct {
-	Count  uint64  `json:"count"`
-	Failed uint64  `json:"failed"`
-	P50    float64 `json:"p50_ms"`
-	P99    float64 `json:"p99_ms"`
-}
-
-func quantilesOf(l event.Latency) quantiles {
-	return quantiles{Count: l.Count, Failed: l.Failed, P50: ms(l.P50), P99: ms(l.P99)}
 }
 
 // coldStart splits the time from the start to the end of the process's first run.

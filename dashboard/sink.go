@@ -103,23 +103,6 @@ func (d *Dashboard) Lock(l *event.Lock) {
 	})
 }
 
-// Impact keeps what a run did to the application, with the run.
-func (d *Dashboard) Impact(i *event.Impact) {
-	d.change(func(seq uint64) {
-		r := d.runs.change(i.RunID, seq)
-		if r == nil {
-			return
-		}
-		r.effects.Impact = &impact{Before: quantilesOf(i.Before), During: quantilesOf(i.During), After: quantilesOf(i.After), Queue: i.Queue}
-		if s := i.Slowest; s != nil {
-			r.effects.Impact.Slowest, r.effects.Impact.SlowMS = cut(s.Text, 500), ms(s.Duration)
-		}
-		if s := i.Worst; s != nil {
-			r.effects.Impact.Worst = cut(s.Text, 500)
-		}
-	})
-}
-
 // ColdStart keeps what the process's start was spent on, with its first run.
 func (d *Dashboard) ColdStart(c *event.ColdStart) {
 	d.change(func(seq uint64) {

@@ -12,6 +12,7 @@ type state struct {
 	Epoch      int64       `json:"epoch"`   // of this dashboard: another one means that nothing a page knows still holds
 	Seq        uint64      `json:"seq"`     // the last change that is in it
 	Running    []running   `json:"running"` // all of them, each time
+	Impacts    []impact    `json:"impacts"` // likewise
 	Runs       []run       `json:"runs"`
 	Statements []statement `json:"statements"`
 	Alerts     []alert     `json:"alerts"`
@@ -31,12 +32,13 @@ type has struct {
 
 // since is the state as far as it has changed after seq.
 func (d *Dashboard) since(seq uint64) state {
-	now := d.deps.Now()
+	now, impacts := d.deps.Now(), d.impacts()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := state{
 		Now: at(now), Epoch: at(d.began), Seq: d.seq,
 		Running:    []running{},
+		Impacts:    impacts,
 		Runs:       d.runs.since(seq),
 		Statements: d.statements.since(seq),
 		Alerts:     d.alerts.since(seq),

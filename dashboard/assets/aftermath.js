@@ -5,6 +5,7 @@
 
 import { code, h } from "./dom.js";
 import { bytes, count, duration, plural } from "./format.js";
+import { impactTable } from "./impact.js";
 
 export function aftermath(d) {
   const parts = [d.impact && impact(d.impact), d.trend && trend(d.trend), d.resources && resources(d.resources, d.run), d.cold_start && coldStart(d.cold_start)];
@@ -14,14 +15,7 @@ export function aftermath(d) {
 // times is by which factor a migration took longer than earlier ones.
 export const times = (s) => `×${(s.duration_ms / Math.max(s.median_ms, 1)).toFixed(1)}`;
 
-function impact(i) {
-  const row = (name, q, before) => h("tr", {}, h("th", { scope: "row" }, name), ...["p50_ms", "p99_ms"].map((k) => h("td", { class: "num" }, q.count ? duration(q[k]) : "–", before?.count > 0 && before[k] > 0 && q[k] > 1.5 * before[k] && h("span", { class: "bad" }, ` ×${(q[k] / before[k]).toFixed(1)}`))),
-    h("td", { class: "num" }, count(q.count)), h("td", { class: "num" }, q.failed ? h("span", { class: "bad" }, count(q.failed)) : "0"));
-  return h("div", {}, h("h4", {}, "The application's own statements"),
-    h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), ["p50", "p99", "calls", "failed"].map((t) => h("th", { scope: "col", class: "num" }, t)))), h("tbody", {}, row("before", i.before), row("during", i.during, i.before), row("after", i.after, i.before))),
-    i.slowest && h("p", { class: "muted" }, `Slowest during the run, ${duration(i.slowest_ms)}: `, h("code", { class: "wrap" }, i.slowest)),
-    i.worst && h("p", { class: "muted" }, `${plural(i.queue, "session")} waited for `, h("code", { class: "wrap" }, i.worst)));
-}
+const impact = (i) => h("div", {}, h("h4", {}, "The application's own calls"), impactTable(i));
 
 function trend(t) {
   const num = (text) => h("th", { scope: "col", class: "num" }, text);

@@ -12,7 +12,8 @@ export function announce(changed) {
   for (const id of changed.changedRuns) {
     const r = model.runs.get(id);
     if (!r || known.runs.get(id) === r.outcome) continue;
-    if (r.outcome !== "noop") said.push(r.outcome === "" ? `A run of ${r.tool} has started.` : `The run of ${r.tool} has ended: ${r.outcome}.`);
+    if (r.outcome === "elsewhere") said.push("A migration of another process is over.");
+    else if (r.outcome !== "noop") said.push(r.outcome === "" ? `A run of ${r.tool} has started.` : `The run of ${r.tool} has ended: ${r.outcome}.`);
     known.runs.set(id, r.outcome);
   }
   for (const a of model.alerts.values()) {

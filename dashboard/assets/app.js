@@ -21,8 +21,8 @@ function heard(message) {
   say("live", "live");
   for (const el of document.querySelectorAll("[data-needs]")) el.hidden = !model.has[el.dataset.needs];
   announce(changed);
-  if (changed.running || changed.alerts || changed.latency) drawCause();
-  if (changed.running || changed.runs) drawNow();
+  if (changed.running || changed.impacts || changed.alerts || changed.latency) drawCause();
+  if (changed.running || changed.impacts || changed.runs) drawNow();
   if (changed.latency || changed.runs) drawLatency();
   if (changed.runs) drawRuns();
   if (changed.running || changed.runs) follow(changed.changedRuns);

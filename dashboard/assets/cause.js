@@ -4,13 +4,16 @@
 import { $, code, fill, h, pill } from "./dom.js";
 import { model, now } from "./model.js";
 import { count, database, duration, plural, version } from "./format.js";
+import { knownBy, less, more, perSecond, session as name, stateOf, toolOf, whose } from "./impact.js";
 
 export function drawCause() {
   const stuck = model.running.filter((r) => r.run_id !== "" && weight(r) > 0).sort((a, b) => weight(b) - weight(a) || a.start - b.start)[0];
   const alert = alertOf((a) => stuck && a.run_id === stuck.run_id) ?? (stuck ? null : alertOf((a) => a.severity === "critical"));
-  $("cause").hidden = !stuck && !alert;
-  $("cause").classList.toggle("waits", Boolean(stuck) && behind(stuck.picture) === 0 && alert?.severity !== "critical");
+  const foreign = stuck ? null : model.impacts.find((i) => i.elsewhere !== "" && i.running && (i.queue > 0 || i.blocker));
+  $("cause").hidden = !stuck && !foreign && !alert;
+  $("cause").classList.toggle("waits", alert?.severity !== "critical" && (stuck ? behind(stuck.picture) === 0 : foreign?.queue === 0));
   if (stuck) fill($("cause"), ofStatement(stuck, alert));
+  else if (foreign) fill($("cause"), ofForeign(foreign, alert));
   else if (alert) fill($("cause"), ofAlert(alert));
 }
 
@@ -41,9 +44,25 @@ function ofStatement(r, alert) {
       h("span", { class: "age", "data-start": r.start }, duration(now() - r.start))),
     h("dl", {},
       row("Migration", r.tool || "no migration tool", " ", r.migration_id && h("strong", { class: "mono" }, version(r)), h("span", { class: "muted" }, ` on ${database(r)}`)),
-      root && row("Blocked by", h("strong", {}, name(root)), whose(root) && ` ${whose(root)} `, pill(`${root.state || "in an unknown state"}${root.state_ms ? ` ${duration(root.state_ms)}` : ""}`, "bad"), p.blockers.length > 1 && h("span", { class: "muted" }, ` and ${count(p.blockers.length - 1)} more`)),
+      root && row("Blocked by", h("strong", {}, name(root)), whose(root) && ` ${whose(root)} `, stateOf(root), p.blockers.length > 1 && h("span", { class: "muted" }, ` and ${count(p.blockers.length - 1)} more`)),
       n > 0 && row("Blocks", h("strong", {}, plural(n, "session")), onWhat(p), h("span", { class: "muted" }, `, ${duration(p.queue_ms)} waited in all`)),
       impact(r),
+      steps(alert)),
+  ];
+}
+
+// ofForeign is of a migration that runs in another process.
+function ofForeign(i, alert) {
+  const waits = i.blocker ? `waits for ${name(i.blocker)}` : "runs", n = i.queue;
+  return [
+    h("div", { class: "headline" },
+      h("h2", { id: "cause-title" }, `A migration of another process ${waits}${n > 0 ? `, and ${plural(n, "session")} ${n === 1 ? "waits" : "wait"} for it` : ""}`),
+      h("span", { class: "age", "data-start": i.start }, duration(now() - i.start))),
+    h("dl", {},
+      row("Migration", toolOf(i), h("span", { class: "muted" }, ` on ${database(i)}, known ${knownBy(i)}`), i.worst && [" ", h("code", { class: "wrap" }, i.worst)]),
+      i.blocker && row("Blocked by", h("strong", {}, name(i.blocker)), whose(i.blocker) && ` ${whose(i.blocker)} `, stateOf(i.blocker)),
+      n > 0 && row("Blocks", h("strong", {}, plural(n, "session")), h("span", { class: "muted" }, ", the most seen so far")),
+      soFar(i),
       steps(alert)),
   ];
 }
@@ -57,10 +76,6 @@ function ofAlert(a) {
 
 const row = (title, ...value) => [h("dt", {}, title), h("dd", {}, value)];
 
-const name = (s) => (s.prepared ? `prepared transaction ${s.prepared}` : `session ${s.pid}`);
-
-const whose = (s) => [s.app, s.user].filter(Boolean).join(" · ");
-
 function onWhat(p) {
   const objects = [...new Set(p.victims.map((s) => s.wait_for).filter(Boolean))];
   return objects.length > 0 && [" on ", h("span", { class: "mono" }, objects.slice(0, 3).join(", "))];
@@ -72,23 +87,30 @@ function onWhat(p) {
 function impact(r) {
   const began = model.runs.get(r.run_id)?.start ?? r.start;
   const before = model.latency.filter((p) => p.at < began), during = model.latency.filter((p) => p.at >= began && p.at > now() - 10_000);
-  if (before.length < 5 || during.length === 0) return null;
+  const whole = model.impacts.find((i) => i.run_id === r.run_id);
+  if (before.length < 5 || during.length === 0) return whole ? soFar(whole) : null;
   const was = { p99: median(before, "p99_ms"), rate: median(before, "rate") };
   const is = { p99: during.findLast((p) => p.p99_ms !== null)?.p99_ms, rate: median(during.slice(-3), "rate") };
   if (was.p99 === undefined || !was.rate) return null;
-  const times = is.p99 / was.p99, less = 1 - is.rate / was.rate;
   return row("Application",
-    is.p99 === undefined ? h("strong", {}, "no call has ended for 10 s") : ["p99 ", h("strong", {}, duration(is.p99)), times > 1.5 && [" ", pill(`×${times.toFixed(times < 10 ? 1 : 0)}`, "bad")]],
-    ", ", h("strong", {}, perSecond(is.rate)), " calls per second", less > 0.2 && [" ", pill(`−${(100 * less).toFixed(0)} %`, "bad")],
-    h("span", { class: "muted" }, ` before the run ${duration(was.p99)} and ${perSecond(was.rate)}`));
+    is.p99 === undefined ? h("strong", {}, "no call has ended for 10 s") : ["p99 ", h("strong", {}, duration(is.p99)), " ", more(is.p99 / was.p99)],
+    ", ", h("strong", {}, perSecond(is.rate)), " calls per second ", less(is.rate / was.rate),
+    h("span", { class: "muted" }, ` in these seconds; before the run ${duration(was.p99)} and ${perSecond(was.rate)}`));
+}
+
+// soFar is the application since the run began, as run.impact will tell it.
+function soFar(i) {
+  if (i.during.p99_ms === 0 && i.during.per_second === 0) return null;
+  return row("Application", "p99 ", h("strong", {}, duration(i.during.p99_ms)), " ", more(i.p99_ratio),
+    ", ", h("strong", {}, perSecond(i.during.per_second)), " calls per second ", less(i.rate_ratio),
+    i.unanswered > 0 && [", up to ", h("strong", {}, plural(i.unanswered, "call")), " unanswered for a second"],
+    h("span", { class: "muted" }, ` since it began; before, ${i.before.p99_ms > 0 ? duration(i.before.p99_ms) : "unknown"} and ${i.before.per_second > 0 ? perSecond(i.before.per_second) : "unknown"}`));
 }
 
 function median(points, key) {
   const values = points.map((p) => p[key]).filter((v) => v !== null).sort((a, b) => a - b);
   return values[values.length >> 1];
 }
-
-const perSecond = (n) => (n < 10 ? n.toFixed(1) : count(Math.round(n)));
 
 function steps(a) {
   if (!a) return null;

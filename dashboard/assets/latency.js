@@ -71,7 +71,8 @@ function shade(u) {
   const { ctx } = u, { left, top, width, height } = u.bbox;
   ctx.save();
   ctx.fillStyle = colour("--shade");
-  for (const r of model.runs.values()) {
+  const elsewhere = model.impacts.filter((i) => i.elsewhere !== "").map((i) => ({ outcome: i.running ? "" : "elsewhere", start: i.start, duration_ms: i.duration_ms }));
+  for (const r of [...model.runs.values(), ...elsewhere]) {
     if (r.outcome === "noop") continue;
     const end = r.outcome === "" ? now() : r.start + r.duration_ms;
     const from = Math.max(left, u.valToPos(r.start / 1000, "x", true)), to = Math.min(left + width, u.valToPos(end / 1000, "x", true));

@@ -3,7 +3,7 @@
 
 export const model = {
   epoch: 0, seq: 0, latencySeen: 0, skew: 0, heard: false,
-  has: {}, running: [], runs: new Map(), statements: new Map(), alerts: new Map(), findings: new Map(), troubles: new Map(), latency: [],
+  has: {}, running: [], impacts: [], runs: new Map(), statements: new Map(), alerts: new Map(), findings: new Map(), troubles: new Map(), latency: [],
 };
 
 const maxPoints = 900;
@@ -20,7 +20,8 @@ export function merge(m) {
     model.epoch = m.epoch;
   }
   const running = JSON.stringify(model.running) !== JSON.stringify(m.running);
-  Object.assign(model, { seq: m.seq, has: m.has, running: m.running, skew: m.now - Date.now(), heard: true });
+  const impacts = m.impacts.length > 0 || model.impacts.length > 0; // their clocks move
+  Object.assign(model, { impacts: m.impacts, seq: m.seq, has: m.has, running: m.running, skew: m.now - Date.now(), heard: true });
   take(model.runs, m.runs, "id", m.max_runs);
   take(model.statements, m.statements, "fingerprint", 200);
   take(model.alerts, m.alerts, "fingerprint", 200);
@@ -30,7 +31,7 @@ export function merge(m) {
   model.latency.splice(0, Math.max(0, model.latency.length - maxPoints));
   model.latencySeen = model.latency.at(-1)?.at ?? 0;
   return {
-    running: fresh || running,
+    running: fresh || running, impacts,
     runs: fresh || m.runs.length > 0, changedRuns: new Set(m.runs.map((r) => r.id)),
     statements: fresh || m.statements.length > 0,
     alerts: fresh || m.alerts.length > 0,

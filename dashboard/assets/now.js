@@ -3,16 +3,19 @@
 import { $, code, empty, fill, h, pill } from "./dom.js";
 import { model, newestFirst, now } from "./model.js";
 import { count, database, duration, plural, roughly, version } from "./format.js";
+import { impactTable, knownBy, toolOf } from "./impact.js";
 import { tree } from "./tree.js";
 
 export function drawNow() {
   const between = newestFirst(model.runs).filter((r) => r.outcome === "" && now() - r.start < 3600_000 && !model.running.some((s) => s.run_id === r.id));
+  const elsewhere = model.impacts.filter((i) => i.elsewhere !== "");
   $("now-note").textContent = model.running.length ? "statements in flight for more than 250 ms" : "";
   fill($("now-body"),
+    elsewhere.map(foreign),
     model.running.filter(ours).map(card),
     others(model.running.filter((r) => !ours(r))),
     model.running.length === 0 && between.slice(0, 3).map((r) => h("p", { class: "empty" }, h("span", { class: "dot busy" }), `${r.tool} runs on ${database(r)}: ${plural(r.migrations, "migration")} so far, between statements`)),
-    model.running.length === 0 && between.length === 0 && empty("Nothing has been in flight for more than 250 ms."));
+    model.running.length === 0 && between.length === 0 && elsewhere.length === 0 && empty("Nothing has been in flight for more than 250 ms."));
   tickNow();
 }
 
@@ -25,6 +28,15 @@ function others(list) {
   return h("div", { class: "others" }, h("h4", {}, `${plural(list.length, "other statement")} in flight`),
     h("ul", { class: "plain" }, list.slice(0, 12).map((r) => h("li", { class: "facts" }, h("span", { class: "age", "data-start": r.start }, duration(r.age_ms)), h("span", {}, r.summary || r.operation), states(r), h("span", { class: "muted" }, database(r)), r.text && h("code", { class: "clamp", title: r.text }, r.text)))),
     list.length > 12 && h("p", { class: "muted" }, `and ${count(list.length - 12)} more`));
+}
+
+// foreign is a migration of another process: what is known of it is what it does here.
+function foreign(i) {
+  return h("article", { class: `flight ${i.blocker ? "waits" : ""} ${i.queue ? "blocks" : ""}`, "aria-label": "A migration of another process" },
+    h("div", { class: "headline" }, h("h3", {}, i.running ? "A migration of another process runs" : "A migration of another process is over"),
+      i.running ? h("span", { class: "age", "data-start": i.start }, duration(now() - i.start)) : h("span", { class: "age" }, duration(i.duration_ms))),
+    h("p", { class: "facts" }, pill(toolOf(i), "quiet"), h("span", { class: "muted" }, `known ${knownBy(i)}`), h("span", { class: "muted" }, database(i)), i.queue > 0 && pill(`${plural(i.queue, "session")} blocked`, "bad")),
+    impactTable(i));
 }
 
 // tickNow moves the clocks on between messages.

@@ -49,7 +49,7 @@ function row(r, longest) {
   return h("tr", { class: chosen ? "chosen" : "", onclick: () => select(r.id) },
     h("td", {}, h("button", { type: "button", class: "plainly", "data-key": r.id, "aria-pressed": String(chosen), title: `${iso(r.start)}, run ${r.id}` }, clock(r.start))),
     h("td", {}, pill(r.outcome || "running", kinds[r.outcome] ?? ""), r.role && r.role !== "leader" && r.role !== r.outcome && h("span", { class: "muted wide" }, ` ${r.role}`)),
-    h("td", {}, r.tool, h("span", { class: "narrow muted" }, database(r))),
+    h("td", {}, r.tool || h("span", { class: "muted" }, "not known"), h("span", { class: "narrow muted" }, database(r))),
     h("td", { class: "wide" }, database(r)),
     h("td", { class: "mono wide" }, r.first === null ? "" : r.first === r.last ? r.first : `${r.first} … ${r.last}`),
     h("td", { class: "num wide" }, r.migrations ? count(r.migrations) : "", r.failures > 0 && h("span", { class: "bad" }, ` · ${count(r.failures)} failed`)),

@@ -9,7 +9,7 @@ let drawn = "";
 
 export function drawTiles() {
   const runs = newestFirst(model.runs);
-  const open = runs.filter((r) => r.outcome === "" && model.running.some((s) => s.run_id === r.id)).length;
+  const open = model.impacts.some((i) => i.elsewhere !== "" && i.running) || runs.filter((r) => r.outcome === "" && model.running.some((s) => s.run_id === r.id)).length > 0;
   const last = runs.find((r) => r.outcome !== "" && r.outcome !== "noop");
   const failed = runs.filter((r) => r.outcome === "failed").length;
   const queue = model.running.reduce((n, r) => n + (r.picture ? r.picture.queue - r.picture.queue_migrators : 0), 0);
@@ -19,7 +19,7 @@ export function drawTiles() {
   const tiles = [
     ["Now", model.running.length ? count(model.running.length) : open ? "migrating" : "idle", model.running.length ? `in flight, ${duration(now() - model.running[0].start)}` : "nothing in flight for long", model.running.length ? "busy" : ""],
     ["Blocked", count(queue), queue === 1 ? "session waits for us" : "sessions wait for us", queue > 0 ? "bad" : ""],
-    ["Last run", last ? outcome(last) : "none", last ? `${last.tool}, ${duration(last.duration_ms)}, ${ago(last.start + last.duration_ms, now())}` : "since this process started", last?.outcome === "failed" ? "bad" : last ? "ok" : ""],
+    ["Last run", last ? outcome(last) : "none", last ? `${last.tool || "another process"}, ${duration(last.duration_ms)}, ${ago(last.start + last.duration_ms, now())}` : "since this process started", last?.outcome === "failed" ? "bad" : last ? "ok" : ""],
     ["Runs", count(runs.length), failed ? `${count(failed)} failed` : "none failed", ""],
     ["Alerts", count(firing.length), held ? `firing, ${count(held)} suppressed` : "firing", firing.some((a) => a.severity === "critical") ? "bad" : firing.length ? "warn" : ""],
   ];
@@ -34,5 +34,6 @@ export function drawTiles() {
 
 function outcome(r) {
   if (r.outcome === "failed") return "failed";
+  if (r.outcome === "elsewhere") return "elsewhere";
   return r.rolled_back && !r.applied ? `${count(r.rolled_back)} rolled back` : `${count(r.applied)} applied`;
 }

@@ -68,12 +68,12 @@ export function drawTimeline() {
     return;
   }
   const r = detail.run, bars = rows();
-  note.textContent = `${r.tool} on ${database(r)}, ${clock(r.start)}${chosen ? "" : r.outcome === "" ? ", as it goes on" : ", the last run that did something"}`;
+  note.textContent = `${r.tool || "another process"} on ${database(r)}, ${clock(r.start)}${chosen ? "" : r.outcome === "" ? ", as it goes on" : ", the last run that did something"}`;
   const span = Math.max(r.outcome === "" ? now() - r.start : r.duration_ms, ...bars.flatMap((b) => b.parts.map((p) => p.start + p.length - r.start)), 1);
   const list = bars.slice(0, rowLimit);
   fill($("timeline-body"),
     h("p", { class: "facts" }, facts(r)),
-    list.length === 0 ? empty(r.outcome === "noop" ? "There was nothing to migrate." : "No migration has begun yet.") : h("div", { class: "gantt" },
+    list.length === 0 ? empty(r.outcome === "noop" ? "There was nothing to migrate." : r.outcome === "elsewhere" ? "Another process ran it: what it did is in that process's log and in the audit trail." : "No migration has begun yet.") : h("div", { class: "gantt" },
       h("div", { class: "ticks", "aria-hidden": "true" }, ticks(span)),
       h("ol", { class: "lanes", "aria-label": "Lock waits and migrations in order" }, list.map((b) => lane(b, r.start, span)))),
     bars.length > rowLimit && h("button", { type: "button", class: "more", "data-key": "rows", onclick: () => { rowLimit += 300; drawTimeline(); } }, `Show more of ${count(bars.length)}`),

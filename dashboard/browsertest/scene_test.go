@@ -30,6 +30,7 @@ type scene struct {
 	load    [10]float64   // observations so far, by bucket
 	blocked int
 	oldest  time.Duration
+	foreign []dashboard.Impact
 	random  *rand.Rand
 }
 
@@ -45,6 +46,7 @@ func newScene(t *testing.T, cfg dashboard.Config) *scene {
 	s.Dashboard = dashboard.New(cfg, dashboard.Deps{
 		Now:     s.now,
 		Metrics: s.metrics,
+		Impacts: s.impacts,
 		Audit: func(context.Context) (dashboard.Status, error) {
 			return dashboard.Status{Mode: "best-effort", Entries: 1843}, nil
 		},
@@ -61,6 +63,12 @@ func (s *scene) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Add(s.ahead)
+}
+
+func (s *scene) impacts() []dashboard.Impact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.foreign
 }
 
 // metrics writes as much of the metrics as the dashboard reads.
