@@ -24,6 +24,7 @@ func (l *Log) Impact(i *event.Impact) {
 	} else {
 		e.Str("elsewhere", string(i.Evidence))
 	}
+	e.RawJSON("started", i.Start.UTC().AppendFormat(nil, timeFormat))
 	ms(e, "duration_ms", i.Duration)
 	for _, part := range [...]struct {
 		key string

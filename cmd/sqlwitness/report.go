@@ -21,7 +21,9 @@ It is made of the witness's log, which has everything that was slow, failed, wai
 or blocked, or of the audit trail, which has every statement of every migration.
 A log that shows each lock is written at level debug, as by
 sqlwitness goose -witness-log FILE. Without -md and -html the Markdown goes to stdout.
-The exit code is 0 for a run that went well, 1 for one that failed or has not
+The log of an application tells of migrations that ran in another process, too: what
+they did to the application, and not how they went.
+The exit code is 0 for a run that went well or that was another process's, 1 for one that failed or has not
 ended, 2 where there is no report.
 
 Flags:

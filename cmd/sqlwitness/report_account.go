@@ -11,6 +11,7 @@ import (
 // accountOfLog puts the lines of a run together.
 type accountOfLog struct {
 	report     *runReport
+	ours       bool // the process whose log it is ran it
 	ended      bool
 	migrations map[string]*reportMigration
 	running    map[uint64]*reportStatement // seen running and not yet ended, by connection
@@ -37,9 +38,10 @@ func (a *accountOfLog) add(l *logLine) {
 	a.suppressed += l.Suppressed
 	switch l.Event {
 	case "run.started":
+		a.ours = true
 		r.Tool = cmp.Or(l.Tool, r.Tool)
 	case "run.finished":
-		a.ended = true
+		a.ours, a.ended = true, true
 		r.Tool, r.Outcome, r.Role = cmp.Or(l.Tool, r.Tool), l.Outcome, l.Role
 		r.Applied, r.RolledBack, r.Failures, r.Statements = l.Applied, l.RolledBack, l.Failures, l.Statements
 		r.LockWait, r.Retries, r.RetryLost = l.LockWait.duration(), l.Retries, l.RetryLost.duration()
@@ -50,10 +52,11 @@ func (a *accountOfLog) add(l *logLine) {
 			r.Notes = append(r.Notes, upper(sentence(l.Message)))
 		}
 	case "run.impact":
-		if l.Before.Count > 0 && l.During.Count > 0 {
-			r.Impact = fmt.Sprintf("The application's own statements took %s (99th percentile) during the run, and %s before; %s failed.",
-				short(l.During.P99.duration()), short(l.Before.P99.duration()), plural(l.During.Failed, "statement"))
+		if l.Elsewhere != "" && !a.ours {
+			a.ended = true
+			r.Tool, r.Outcome, r.Start, r.End = l.Tool, outcomeElsewhere, l.Started, l.Started.Add(l.Duration.duration())
 		}
+		r.Impact = l.impact()
 	case "run.resources":
 		r.Resources = &reportResources{SizeAfter: l.SizeAfter, Growth: l.Growth, WAL: l.WAL, Temp: l.Temp, HitRate: l.HitRate, Deadlocks: l.Deadlocks, Missing: l.Missing}
 		if l.Lag != nil {

@@ -72,8 +72,16 @@ type logLine struct {
 	Failing     *logFailing   `json:"failing_statement"`
 	Suppressed  int           `json:"suppressed"`
 
-	Before  logImpact    `json:"before"`
-	During  logImpact    `json:"during"`
+	Elsewhere  string      `json:"elsewhere"`
+	Started    time.Time   `json:"started"`
+	Before     logImpact   `json:"before"`
+	During     logImpact   `json:"during"`
+	RateRatio  *float64    `json:"rate_ratio"`
+	Unanswered int         `json:"unanswered"`
+	Sessions   int         `json:"queue"`
+	Worst      *logFailing `json:"worst"`
+	Blocker    *logBlocker `json:"blocker"`
+
 	Total   milliseconds `json:"total_ms"`
 	Connect milliseconds `json:"connect_ms"`
 	Lock    milliseconds `json:"lock_ms"`
@@ -111,6 +119,7 @@ type logImpact struct {
 	Count  int          `json:"count"`
 	Failed int          `json:"failed"`
 	P99    milliseconds `json:"p99_ms"`
+	Rate   float64      `json:"per_second"`
 }
 
 type logBlocker struct {
@@ -166,7 +175,7 @@ func reportOfLog(in io.Reader, run string) (*runReport, error) {
 	}
 	if run == "" {
 		for _, l := range lines {
-			if strings.HasPrefix(l.Event, "run.") || strings.HasPrefix(l.Event, "migration.") {
+			if l.Run != "" && (strings.HasPrefix(l.Event, "run.") || strings.HasPrefix(l.Event, "migration.")) {
 				run = l.Run
 			}
 		}
@@ -224,6 +233,9 @@ func parseLine(text []byte) *logLine {
 	// Another event may use one of the keys for another type of value.
 	if other := (*json.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &other) || l.Event == "" || l.Time.IsZero() {
 		return nil
+	}
+	if l.Elsewhere != "" && l.Run == "" { // nothing told which one it was
+		l.Run = "elsewhere-" + l.Started.UTC().Format(time.RFC3339)
 	}
 	if l.Event == "run.timeouts" {
 		var all map[string]any

@@ -195,6 +195,9 @@ func plural(n int, thing string) string {
 
 // headline is the run in a few words.
 func (r *runReport) headline() string {
+	if r.Outcome == outcomeElsewhere {
+		return cmp.Or(r.Tool, "migration") + " in another process, in " + short(r.Took())
+	}
 	var parts []string
 	for _, p := range []struct {
 		n    int

@@ -90,8 +90,11 @@ type reportAlert struct {
 
 type reportStep struct{ Text, SQL string }
 
-// good reports whether the run ended, and nothing in it failed.
-func (r *runReport) good() bool { return r.Outcome == "ok" || r.Outcome == "noop" }
+// good reports whether the run ended, and nothing in it failed as far as the
+// source can tell.
+func (r *runReport) good() bool {
+	return r.Outcome == "ok" || r.Outcome == "noop" || r.Outcome == outcomeElsewhere
+}
 
 func (r *runReport) Took() time.Duration       { return r.End.Sub(r.Start) }
 func (m *reportMigration) Took() time.Duration { return m.End.Sub(m.Start) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -233,6 +234,36 @@ func TestReportCompared(t *testing.T) {
 	} {
 		if got := (&runReport{Trend: c.t}).compared(); got != c.want {
 			t.Errorf("compared %q, want %q", got, c.want)
+		}
+	}
+}
+
+// The log of an application has what another process's migration did to it, and
+// that may be the last there is.
+func TestReportElsewhere(t *testing.T) {
+	const line = `{"time":"2026-03-04T05:06:50Z","event":"run.impact","run_id":"%s","db_system":"postgresql","db_name":"shop","tool":"goose","elsewhere":"lock",
+"started":"2026-03-04T05:06:00Z","duration_ms":20000,"before":{"count":9000,"p99_ms":20,"per_second":1000},"during":{"count":0,"failed":2,"p99_ms":10000,"per_second":340},
+"rate_ratio":0.34,"unanswered":11,"queue":12,"worst":{"text":"ALTER TABLE orders ADD paid boolean"},"blocker":{"pid":815,"application":"report","state":"idle in transaction"}}`
+	one := func(run string) string { return strings.ReplaceAll(fmt.Sprintf(line, run), "\n", "") + "\n" }
+	started := `{"time":"2026-03-04T05:05:59Z","event":"run.started","run_id":"r","tool":"goose"}` + "\n"
+	for _, c := range []struct{ name, log, id, headline string }{
+		{"nothing told which", one(""), "elsewhere-2026-03-04T05:06:00Z", "goose in another process, in 20s"},
+		{"the trail told which", one("r"), "r", "goose in another process, in 20s"},
+		{"both logs in one", started + one("r"), "r", "goose not finished in 51s"},
+	} {
+		r, err := reportOfLog(strings.NewReader(c.log), "")
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if r.ID != c.id || r.headline() != c.headline || r.good() == (c.name == "both logs in one") {
+			t.Errorf("%s: run %s, %s", c.name, r.ID, r.headline())
+		}
+		for _, want := range []string{"known by the lock", "took 10s (99th percentile)", "340 were answered per second, and 1000 before (-66 %)", "Up to 11 statements had no answer",
+			"Up to 12 sessions waited for it: ALTER TABLE orders ADD paid boolean.", "waited for pid 815 report (idle in transaction)"} {
+			if !strings.Contains(r.Impact, want) {
+				t.Errorf("%s: %q is not in %q", c.name, want, r.Impact)
+			}
 		}
 	}
 }
