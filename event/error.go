@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -33,7 +36,8 @@ const (
 
 // Classify names the class of a driver's error and the server's own code for
 // it: a SQLSTATE, a MySQL error number or a SQLite result code, "" if the error
-// carries none. It imports no driver: it asks by method and field name, as
+// carries none. An answer of the server's goes before what the network did around
+// it. It imports no driver: it asks by method and field name, as
 // lib/pq and pgx (SQLState), go-sql-driver/mysql (Number) and modernc.org/sqlite
 // (Code) offer them. A nil error has class "".
 func Classify(err error) (class, code string) {
@@ -62,11 +66,33 @@ func Classify(err error) (class, code string) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return ClassCancelled, ""
 	}
+	if connectionLost(err) {
+		return ClassBadConn, ""
+	}
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return ClassCancelled, ""
 	}
 	return ClassOther, ""
+}
+
+// connectionLost reports whether an error that the server did not send says that
+// the connection to it is gone, or never came to be. A deadline that passed was
+// the client's own.
+func connectionLost(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return !errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if e.Error() == "invalid connection" { // go-sql-driver's ErrInvalidConn, after a part of a packet
+			return true
+		}
+	}
+	return false
 }
 
 // Position is the byte in the statement's text, from 1, that the server blames

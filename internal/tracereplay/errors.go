@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -34,11 +35,19 @@ func (l *Line) err() error {
 		return &timeoutError{l.Err}
 	case kind == "pgconn.PrepareError":
 		return fmt.Errorf("%w", &serverError{state: l.SQLState, message: l.Err})
+	case kind == "net.OpError":
+		return &closedError{l.Err}
 	case l.SQLState != "":
 		return &serverError{state: l.SQLState, message: l.Err}
 	}
 	return errors.New(l.Err)
 }
+
+// closedError is what the network says of a connection that is closed.
+type closedError struct{ message string }
+
+func (e *closedError) Error() string { return e.message }
+func (e *closedError) Unwrap() error { return net.ErrClosed }
 
 // serverError is PostgreSQL's, as lib/pq and pgx give it.
 type serverError struct{ state, message string }

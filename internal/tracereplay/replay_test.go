@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io/fs"
+	"net"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -51,7 +52,7 @@ func TestErrors(t *testing.T) {
 		{Line{Err: "no relation", ErrType: "*pgconn.PrepareError", SQLState: "42P01"}, event.ClassMissingObject, "42P01", nil},
 		{Line{Err: "Error 1146", ErrType: "*mysql.MySQLError", SQLState: "42S02/1146"}, event.ClassMissingObject, "1146", nil},
 		{Line{Err: "database is locked", ErrType: "*sqlite.Error", SQLState: "sqlite:5"}, event.ClassLockTimeout, "5", nil},
-		{Line{Err: "use of closed network connection", ErrType: "*net.OpError"}, event.ClassOther, "", nil},
+		{Line{Err: "use of closed network connection", ErrType: "*net.OpError"}, event.ClassBadConn, "", net.ErrClosed},
 	} {
 		err := test.line.err()
 		if err == nil || err.Error() != test.line.Err {
