@@ -117,6 +117,56 @@ func TestPhaseElsewhere(t *testing.T) {
 	})
 }
 
+// TestPhaseElsewhereAgain: the next one is compared with what ran since the last.
+func TestPhaseElsewhereAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v, seen := &signView{}, &effects{}
+		k := newWatched(t, v)
+		k.w.sinks = append(k.w.sinks, seen)
+		for range 2 {
+			k.sends(20, "UPDATE orders SET paid = true")
+			v.show(probe.Migrator{PID: 7})
+			k.sends(10, "UPDATE orders SET paid = true")
+			v.show()
+			k.sends(40, "UPDATE orders SET paid = true")
+		}
+		if len(seen.impacts) != 2 {
+			t.Fatalf("%d impacts", len(seen.impacts))
+		}
+		for _, i := range seen.impacts {
+			if i.Before.Count < 180 {
+				t.Errorf("compared with %d statements before it", i.Before.Count)
+			}
+		}
+	})
+}
+
+// TestOwnRunGoesFirst: a run of this process that begins while the server is being
+// asked keeps its impact.
+func TestOwnRunGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newWatched(t, &signView{})
+		for _, text := range []string{"CREATE TABLE goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp)",
+			"INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true)", "ALTER TABLE orders ADD note text",
+			"INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, true)"} {
+			if _, err := k.db.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for c := range k.w.connectors {
+			own := c.impact.Load()
+			if own == nil {
+				t.Fatal("no run is open")
+			}
+			l := &lookout{w: k.w, db: c.db}
+			l.follow(&foreign{evidence: event.ByStatement}, nil)
+			if c.impact.Load() != own || l.saw.Load() != nil {
+				t.Error("another's impact is in its place")
+			}
+		}
+	})
+}
+
 // TestMissed: what the trail tells of a run that is over is told with what ran
 // between two looks; what is known already, or this process's own, is not.
 func TestMissed(t *testing.T) {

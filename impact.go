@@ -53,10 +53,14 @@ func (c *connector) impactOf(r *event.Run) {
 }
 
 // impactBegins measures from now on what a run does to the connectors of its
-// database.
+// database. Another process's gives way to this one's, which may have begun while
+// the server was being asked: then it is nil.
 func (w *Witness) impactBegins(ev event.Impact) *impact {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if ev.Evidence != "" && w.migrates(ev.Database) {
+		return nil
+	}
 	i := &impact{w: w, began: w.now(), during: metrics.NewRecorder(), after: metrics.NewRecorder(), ev: ev, elsewhere: ev.Evidence != ""}
 	i.running.Store(true)
 	i.connectors = w.of(ev.Database)
@@ -169,6 +173,9 @@ func root(p *event.Picture) *event.Session {
 func (i *impact) tell() {
 	w := i.w
 	defer w.contain("impact")
+	if !i.finish() {
+		return
+	}
 	w.mu.Lock()
 	for _, c := range i.connectors {
 		c.impact.CompareAndSwap(i, nil)
@@ -178,13 +185,6 @@ func (i *impact) tell() {
 
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.over {
-		return
-	}
-	i.over = true
-	if i.timer != nil {
-		i.timer.Stop()
-	}
 	if i.measure(); i.ev.During.P99 == 0 && i.ev.During.Failed == 0 {
 		return // the application did nothing
 	}
@@ -280,6 +280,20 @@ func (i *impact) soFar() dashboard.Impact {
 		out.Duration = time.Since(i.ev.Start)
 	}
 	return out
+}
+
+// finish makes an impact over, and reports false where it was.
+func (i *impact) finish() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.over {
+		return false
+	}
+	i.over = true
+	if i.timer != nil {
+		i.timer.Stop()
+	}
+	return true
 }
 
 func latency(d metrics.Distribution) event.Latency {
