@@ -71,7 +71,3 @@ func trendOf(t *event.Trend) *trend {
 	}
 	return out
 }
-
-// times is by which factor it took longer. A median is taken to be 1 ms at least:
-// below that the factor says nothing.
-func (s slower) times() float64 { return s.Duration / max(s.Median, 1) }

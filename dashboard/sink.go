@@ -126,8 +126,8 @@ func (d *Dashboard) Trend(t *event.Trend) {
 	d.change(func(seq uint64) {
 		if r := d.runs.change(t.RunID, seq); r != nil {
 			r.effects.Trend = trendOf(t)
-			for _, s := range r.effects.Trend.Slower {
-				r.Slower = max(r.Slower, s.times())
+			for _, s := range t.Slower {
+				r.Slower = max(r.Slower, s.Times())
 			}
 		}
 	})

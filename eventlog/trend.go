@@ -62,6 +62,7 @@ func (l *Log) Trend(t *event.Trend) {
 		slower.Dict(slowerKeys(e.CreateDict(), s))
 	}
 	e.Array("slower", slower)
+	e.Str("message", clip(t.Said(), maxText))
 	e.Send()
 }
 

@@ -28,6 +28,7 @@ type told struct {
 	next       map[uint64]time.Duration   // the age at which a line is due, by connection
 	runs       []event.Run
 	failures   []event.Migration
+	slower     []string
 }
 
 const (
@@ -78,6 +79,7 @@ func (t *told) close() {
 		}
 		t.lines = append(t.lines, runPhrase(&t.runs[i]))
 	}
+	t.lines = append(t.lines, t.slower...)
 	t.mu.Unlock()
 	close(t.quit)
 	t.ended.Wait()
@@ -174,6 +176,15 @@ func (t *told) Run(r *event.Run) {
 	if r.Finished {
 		clear(t.migrations)
 		t.runs = append(t.runs, *r)
+	}
+}
+
+// Trend keeps that migrations took much longer than before.
+func (t *told) Trend(c *event.Trend) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(c.Slower) > 0 {
+		t.slower = append(t.slower, c.Said())
 	}
 }
 

@@ -117,11 +117,14 @@ func TestSummary(t *testing.T) {
 		told.Run(&event.Run{Tool: "goose", Finished: true, Outcome: "noop"})
 		told.Run(&event.Run{Tool: "goose", Finished: true, Outcome: "failed", Duration: 3 * time.Second, Applied: 2, Failures: 1, LockWait: 2 * time.Second,
 			Retries: 4, Slowest: &event.BodyStatement{Operation: "CREATE INDEX", Duration: time.Second}})
+		told.Trend(&event.Trend{Compared: 2})
+		told.Trend(&event.Trend{Compared: 2, Slower: []event.Slower{{Version: "5", Duration: 9 * time.Second, Median: 2 * time.Second, Earlier: 12}}})
 		told.close()
 		want := `sqlwitness: goose 5: up failed, constraint 23505
 sqlwitness:   statement 2: INSERT INTO t VALUES (?)
 sqlwitness:   nothing is left
 sqlwitness: goose failed after 3s, 2 applied, 1 failed, waited 2s for locks, 4 retries, slowest CREATE INDEX 1s
+sqlwitness: migration 5 took 9s, 4.5 times as long as before (median 2s of 12)
 `
 		if out.String() != want {
 			t.Errorf("says\n%s\nwant\n%s", out.String(), want)
