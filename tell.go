@@ -103,6 +103,7 @@ func (c *conn) tellLocks(locks []event.Lock) {
 	for i := range locks {
 		l := &locks[i]
 		l.Database = c.connector.db
+		l.Tools = l.Stage == event.LockFailed && c.connector.tracker.Locks(l.ConnID, l.Key)
 		c.connector.polled(l)
 		c.connector.w.each(func(s event.Sink) { s.Lock(l) })
 	}

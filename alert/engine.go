@@ -104,7 +104,8 @@ func (e *Engine) Statement(s *event.Statement) {
 
 // Lock takes a lock that was not to be had.
 func (e *Engine) Lock(l *event.Lock) {
-	if l.Stage == event.LockFailed && l.Outcome == "timeout" {
+	polled := l.Tools && l.Outcome == "refused" && l.Attempts > 1 // and has given up
+	if l.Stage == event.LockFailed && (l.Outcome == "timeout" || polled) {
 		c := *l
 		c.Err = nil
 		e.send(c)

@@ -55,12 +55,15 @@ func (e *Engine) statement(now time.Time, s failedStatement) {
 	if c.rule == StatementTimeout {
 		c.says = "ran into the statement timeout: " + orStatement(s.summary)
 		c.steps = []event.Step{{Text: "Find out what the statement waited for or how much it had to read; the slow log has its time."},
-			{Text: "Give the migration's own session the time that it needs, and let the application keep its limit.", SQL: raiseTimeout(s.db)}}
+			{Text: "Give the migration's own session the time that it needs, and let the application keep its limit.", SQL: raiseTimeout(s.db, s.code)}}
 	}
 	e.raise(now, c)
 }
 
 func (e *Engine) lock(now time.Time, l event.Lock) {
+	if e.spares(guardInsideRun, l.RunID == "" && !l.Tools) {
+		return
+	}
 	e.raise(now, condition{Trace: l.Trace, db: l.Database, rule: LockTimeout, class: event.ClassLockTimeout, object: l.Key,
 		says:    fmt.Sprintf("gave up waiting for the %s lock %s after %s", l.Kind, l.Key, brief(l.Wait)),
 		details: []string{fmt.Sprintf("It asked %s in %s.", times(l.Attempts), brief(l.Wait)), "Another run holds the lock, or has left it behind."},
@@ -105,6 +108,8 @@ func (e *Engine) migration(now time.Time, m event.Migration) {
 				return true // its failure did not keep the run from going on
 			}
 			same := m.Version != nil && in.version != nil && *in.version == *m.Version || m.MigrationID != "" && in.MigrationID == m.MigrationID
+			// One whose version was not told is known by what it comes after.
+			same = same || in.version == nil && in.tool != "" && in.tool == m.Tool && in.after == m.After
 			return its && in.db == m.Database && (same || m.Outcome == event.Forced)
 		})
 	case event.Failed, event.Interrupted:
@@ -149,6 +154,8 @@ func partial(m event.Migration) bool {
 		return false
 	case m.Tool == "golang-migrate": // marks a version as dirty before its body
 		return true
+	case m.Undone:
+		return false
 	case m.Outcome == event.Interrupted:
 		return m.Statements > 0
 	case m.Failing != nil:

@@ -75,14 +75,16 @@ func shortLockTimeout(db event.Database) string {
 	return ""
 }
 
-func raiseTimeout(db event.Database) string {
-	switch db.System {
-	case "postgresql":
+// raiseTimeout goes by the error's code where it can: a driver that serves both
+// MySQL and MariaDB does not tell which it talks to.
+func raiseTimeout(db event.Database, code string) string {
+	switch {
+	case db.System == "postgresql":
 		return "SET statement_timeout = '30min'"
-	case "mysql":
-		return "SET SESSION max_execution_time = 0"
-	case "mariadb":
+	case db.System == "mariadb" || code == "1969":
 		return "SET SESSION max_statement_time = 0"
+	case db.System == "mysql":
+		return "SET SESSION max_execution_time = 0"
 	}
 	return ""
 }
@@ -132,7 +134,7 @@ func failureSteps(m event.Migration) []event.Step {
 	case event.ClassConstraint:
 		text = "The data break the constraint: find and correct the rows, and run it again."
 	case event.ClassStatementTimeout:
-		return append(list, event.Step{Text: "Give the migration's session more time, and run it again.", SQL: raiseTimeout(m.Database)})
+		return append(list, event.Step{Text: "Give the migration's session more time, and run it again.", SQL: raiseTimeout(m.Database, m.SQLState)})
 	}
 	if m.Outcome == event.Interrupted {
 		text = "See that no session of it is alive, and run it again."

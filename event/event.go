@@ -108,6 +108,7 @@ type Lock struct {
 	Wait     time.Duration // from the first attempt to the outcome: polls are one wait
 	Attempts int           // calls that made up the wait; at least 1
 	Hold     time.Duration // on release: since it was acquired; 0 where that is not known
+	Tools    bool          // on LockFailed: it is a migration tool's, as far as that is known
 	Anomaly  string        // on LockAnomaly: unlock_refused, unlock_other_session, held_at_close, outcome_unknown, …
 	Err      error
 }
@@ -150,6 +151,7 @@ type Migration struct {
 	SQLState   string
 	Failing    *FailingStatement // nil unless a statement failed
 	Verdict    string            // on failure, what was left behind and what to do; one sentence, "" if nothing is known
+	Undone     bool              // on failure, that nothing of it was left behind is certain
 }
 
 // BodyStatement is one statement of a migration's body.

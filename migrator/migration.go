@@ -203,7 +203,7 @@ func (t *Tracker) fill(m *migration, o event.Outcome, now time.Time) {
 	if m.tx == nil {
 		ev.Atomic = false
 	}
-	ev.Err, ev.ErrorClass, ev.SQLState, ev.Failing, ev.Verdict = nil, "", "", nil, ""
+	ev.Err, ev.ErrorClass, ev.SQLState, ev.Failing, ev.Verdict, ev.Undone = nil, "", "", nil, "", false
 	if m.orphan {
 		ev.Direction = event.UnknownDirection
 		ev.Verdict = "the version table had no row to remove: the body was run, and the table does not tell; compare the schema with it by hand"
@@ -215,7 +215,7 @@ func (t *Tracker) fill(m *migration, o event.Outcome, now time.Time) {
 	ev.ErrorClass, ev.SQLState = event.Classify(m.err)
 	ev.Failing = m.failed
 	t.name(m)
-	ev.Verdict = t.verdict(m)
+	ev.Verdict, ev.Undone = t.verdict(m)
 }
 
 // name finds the version of a migration that failed before it was told, in the

@@ -8,8 +8,8 @@ import (
 )
 
 // verdict says in one sentence what a failed migration has left behind and what
-// there is to do about it.
-func (t *Tracker) verdict(m *migration) string {
+// there is to do about it, and whether it is certain that this is nothing.
+func (t *Tracker) verdict(m *migration) (says string, undone bool) {
 	style, version := t.run.style(), "the version"
 	if m.ev.Version != nil {
 		version = "version " + *m.ev.Version
@@ -17,27 +17,27 @@ func (t *Tracker) verdict(m *migration) string {
 	left, nothing := t.remains(m)
 	switch {
 	case m.unsure:
-		return "what makes it permanent was sent and its answer never came: look into the version table whether it took effect"
+		return "what makes it permanent was sent and its answer never came: look into the version table whether it took effect", false
 	case m.opened && style == around:
-		return left + "; the version table says dirty: " + t.force(m, nothing)
+		return left + "; the version table says dirty: " + t.force(m, nothing), false
 	case m.opened && style == first && m.ev.Direction == event.Down:
-		return left + "; " + version + " is recorded as rolled back all the same: undo it by hand, or record it again"
+		return left + "; " + version + " is recorded as rolled back all the same: undo it by hand, or record it again", false
 	case m.opened && style == first:
-		return left + "; " + version + " is recorded as applied all the same: roll it back, or remove its row, before the next run"
+		return left + "; " + version + " is recorded as applied all the same: roll it back, or remove its row, before the next run", false
 	case m.tx != nil && m.tx.implicit && m.opened:
-		return left + "; the version table has the new version already, since DDL commits at once here: repair by hand"
+		return left + "; the version table has the new version already, since DDL commits at once here: repair by hand", false
 	case m.tx != nil && t.commitsDDL() && (m.tx.implicit || m.several) && !nothing:
-		return left + ", since DDL commits at once here: complete or undo it by hand before the next run"
+		return left + ", since DDL commits at once here: complete or undo it by hand before the next run", false
 	case m.tx != nil:
-		return "the transaction was rolled back, nothing of it remains: " + again(m)
+		return "the transaction was rolled back, nothing of it remains: " + again(m), true
 	case m.count == 0:
-		return "no statement of it was run: run it again"
+		return "no statement of it was run: run it again", true
 	case nothing:
-		return left + ": " + again(m)
+		return left + ": " + again(m), true
 	case t.run.tools == 0:
-		return left + ": complete or undo it by hand"
+		return left + ": complete or undo it by hand", false
 	}
-	return left + "; " + version + " is not recorded: complete or undo it by hand before the next run"
+	return left + "; " + version + " is not recorded: complete or undo it by hand before the next run", false
 }
 
 // again is what there is to do where nothing remains.
@@ -84,6 +84,9 @@ func (t *Tracker) remains(m *migration) (left string, nothing bool) {
 	}
 	var parts []string
 	before := m.succeeded()
+	if !m.wrote { // SET and the like end with the session
+		before = 0
+	}
 	switch {
 	case m.failed == nil && before == 1:
 		parts = append(parts, "the statement that was run remains")

@@ -1,6 +1,7 @@
 package migrator
 
 import (
+	"strings"
 	"database/sql/driver"
 	"testing"
 )
@@ -96,6 +97,9 @@ func TestVerdict(t *testing.T) {
 		{"goose", my, goose(failsIn(table, bad)), oneRemains + atOnce},
 		{"goose, at its first statement", my, goose(failsIn(bad)), rolledBack},
 		{"goose, data only", my, goose(failsIn("UPDATE a SET id = 1", "DELETE FROM a WEHRE id = 1")), rolledBack},
+		{"goose, after SET", my, goose(failsIn("SET SESSION lock_wait_timeout = 1", bad)), rolledBack},
+		{"goose, NO TRANSACTION, after SET", pg, goose(fails("SET lock_timeout = '5s'", bad)),
+			"nothing of it remains: correct the migration and run it again"},
 		{"goose, NO TRANSACTION", pg, goose(fails(table, table, bad)),
 			"the 2 statements before the failing one remain; the version is not recorded: complete or undo it by hand before the next run"},
 		{"goose, NO TRANSACTION, at its first statement", pg, goose(fails(bad)),
@@ -138,6 +142,9 @@ func TestVerdict(t *testing.T) {
 			}
 			if got := s.ended[0].Verdict; got != test.want {
 				t.Errorf("%s:\ngot  %s\nwant %s", describe(s.ended[0]), got, test.want)
+			}
+			if undone := strings.Contains(test.want, "nothing of it remains: ") || strings.Contains(test.want, "no statement of it was run"); s.ended[0].Undone != undone {
+				t.Errorf("undone: %t, with the verdict %s", s.ended[0].Undone, test.want)
 			}
 		})
 	}
