@@ -6,7 +6,8 @@ import "strings"
 func historyIn() string { return "('" + strings.Join(historyColumns(), "', '") + "')" }
 
 // pgLook reads catalogs alone, and of them what a change by hand would change:
-// nothing that VACUUM, ANALYZE or use does. Other sessions' temporary tables are
+// nothing that VACUUM, ANALYZE or use does. Nor what CREATE INDEX CONCURRENTLY
+// leaves behind invalid: to drop it is the repair that is asked for. Other sessions' temporary tables are
 // not looked at.
 var pgLook = look{
 	objects: `WITH ns AS (SELECT oid, nspname FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'sqlwitness')),
@@ -14,7 +15,7 @@ rel AS (SELECT c.oid, n.nspname || '.' || c.relname AS name, c.relkind FROM pg_c
 SELECT r.name || '|' || r.relkind::pg_catalog.text || pg_catalog.md5(coalesce(pg_catalog.string_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || a.attidentity::pg_catalog.text || a.attgenerated::pg_catalog.text || coalesce(pg_catalog.md5(d.adbin::pg_catalog.text), ''), ',' ORDER BY a.attnum), ''))
 FROM rel r LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum GROUP BY r.name, r.relkind
 UNION ALL SELECT r.name || '|index ' || i.relname || pg_catalog.md5(pg_catalog.concat_ws(' ', x.indisunique, x.indisvalid, x.indkey::pg_catalog.text, x.indoption::pg_catalog.text, x.indexprs::pg_catalog.text, x.indpred::pg_catalog.text, am.amname))
-FROM rel r JOIN pg_catalog.pg_index x ON x.indrelid = r.oid JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam
+FROM rel r JOIN pg_catalog.pg_index x ON x.indrelid = r.oid JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid AND (x.indisvalid OR i.relkind = 'I') JOIN pg_catalog.pg_am am ON am.oid = i.relam
 UNION ALL SELECT r.name || '|constraint ' || k.conname || pg_catalog.md5(pg_catalog.concat_ws(' ', k.contype, k.convalidated, k.condeferrable, k.conkey::pg_catalog.text, f.name, k.confkey::pg_catalog.text, k.confdeltype, k.conbin::pg_catalog.text))
 FROM rel r JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid LEFT JOIN rel f ON f.oid = k.confrelid
 UNION ALL SELECT r.name || '|trigger ' || t.tgname || ' ' || t.tgenabled::pg_catalog.text || ' ' || t.tgtype || ' ' || p.proname
