@@ -1,8 +1,8 @@
 package migrator
 
 import (
-	"strings"
 	"database/sql/driver"
+	"strings"
 	"testing"
 )
 

@@ -44,6 +44,13 @@ func MariaDBServerWith(t testing.TB, options ...string) string {
 	return freshMariaDB(t, s.DSN())
 }
 
+// MariaDBOn is another database on the server of a DSN that MariaDBServerWith
+// returned.
+func MariaDBOn(t testing.TB, dsn string) string {
+	t.Helper()
+	return freshMariaDB(t, dsn)
+}
+
 // MariaDBUser makes a user that has the grants alone, each the words between
 // GRANT and TO ("SELECT ON d.t"). It returns the DSN with that user. The user is
 // dropped when the test ends.
