@@ -174,6 +174,7 @@ func migrateUntilKilled() error {
 func TestKilled(t *testing.T) {
 	for _, k := range []kit{kitPQ, kitPGX, kitMySQL, kitSQLite} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			dsn := k.dsn(t)
 			b := newBenchAt(t, k, dsn, Config{})
 			exec1(t, b.db, "CREATE TABLE history (version VARCHAR(64) PRIMARY KEY)")
