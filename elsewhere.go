@@ -41,6 +41,10 @@ type lookout struct {
 // ends within it is seen in the audit trail alone.
 const lookoutPeriod = 2 * time.Second
 
+// lookoutSilence is how long a migration is taken to go on while the server, which
+// it may keep busy, does not answer.
+const lookoutSilence = 20 * time.Second
+
 // lookAround asks for each database that is due. The watcher calls it while
 // statements are in flight, and for up to two seconds afterwards. A database is
 // left alone while this process migrates it, and until an application's
@@ -131,10 +135,13 @@ func (l *lookout) look(c *connector) {
 		trail, err = audit.Latest(ctx, conn, l.db.System)
 		return err
 	})
-	if err != nil || signs.At.IsZero() {
-		return // the probe has told of its trouble; the next look may tell more
-	}
 	now := l.w.now()
+	if err != nil || signs.At.IsZero() { // the probe has told of its trouble; the next look may tell more
+		if i := l.saw.Load(); i != nil && now-l.asked > int64(lookoutSilence) {
+			i.endsElsewhere(nil)
+		}
+		return
+	}
 	l.w.mu.Lock()
 	migrates, alters := l.w.migrates(l.db), l.w.alters(l.db)
 	steady, before := l.w.steadyOf(l.db), l.steady.Sub(l.w.steady[l.db])

@@ -3,6 +3,7 @@ package sqlwitness
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"strings"
 	"sync"
 	"testing"
@@ -22,12 +23,16 @@ type signView struct {
 	mu    sync.Mutex
 	signs []probe.Migrator
 	asked int
+	err   error
 }
 
 func (v *signView) Elsewhere(context.Context, []probe.MigrationLock, func(context.Context, *sql.Conn) error) (probe.Signs, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.asked++
+	if v.err != nil {
+		return probe.Signs{}, v.err
+	}
 	return probe.Signs{At: time.Now(), Migrators: v.signs}, nil
 }
 
@@ -137,6 +142,36 @@ func TestPhaseElsewhereAgain(t *testing.T) {
 			if i.Before.Count < 180 {
 				t.Errorf("compared with %d statements before it", i.Before.Count)
 			}
+		}
+	})
+}
+
+// TestServerFallsSilent: a migration of which nothing is heard any more is taken
+// for over after a while, not for one that goes on as long as the process.
+func TestServerFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &signView{}
+		k := newWatched(t, v)
+		v.show(probe.Migrator{PID: 7})
+		k.sends(10, "UPDATE orders SET paid = true")
+		v.mu.Lock()
+		v.err = driver.ErrBadConn
+		v.mu.Unlock()
+		migrating := func() bool {
+			for c := range k.w.connectors {
+				if i := c.impact.Load(); i != nil && i.running.Load() {
+					return true
+				}
+			}
+			return false
+		}
+		k.sends(10, "UPDATE orders SET paid = true") // the server may just be busy
+		if !migrating() {
+			t.Error("it is over after 10 s")
+		}
+		k.sends(20, "UPDATE orders SET paid = true")
+		if migrating() {
+			t.Error("it goes on after 30 s")
 		}
 	})
 }
