@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,14 +133,15 @@ func TestSeal(t *testing.T) {
 func TestSealOthers(t *testing.T) {
 	for _, k := range allKits {
 		t.Run(k.name, func(t *testing.T) {
-			now := time.Now()
+			start := time.Now()
+			var later atomic.Int64 // the sealer reads the clock on a goroutine of its own
 			c, err := k.connector(k.dsn(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			b := &bench{t: t, kit: k, db: sql.OpenDB(c)}
 			t.Cleanup(func() { b.db.Close() })
-			b.store = b.open(c.Connect, Config{}, Deps{Now: func() time.Time { return now }})
+			b.store = b.open(c.Connect, Config{}, Deps{Now: func() time.Time { return start.Add(time.Duration(later.Load())) }})
 			record := func(m *event.Migration, meanwhile ...func()) {
 				b.must(b.store.Intent(t.Context(), m, false))
 				for _, f := range meanwhile {
@@ -176,7 +178,7 @@ func TestSealOthers(t *testing.T) {
 			left(draft{kind: kindIntent, stage: stageStart})
 			record(migration("third"))
 			unsealed(1)
-			now = now.Add(othersEvery)
+			later.Add(int64(othersEvery))
 			record(migration("fourth"))
 			if r := b.verify(VerifyConfig{}); r.Unsealed > 0 || r.Counts[IntentOpen] != 1 {
 				t.Errorf("report is %+v", r)
