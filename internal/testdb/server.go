@@ -35,10 +35,11 @@ type kind struct {
 // Server is a private server. It ends at Stop, or with the process that started
 // it, by whatever signal that dies, and takes its data with it.
 type Server struct {
-	dsn   string
-	guard *exec.Cmd
-	life  *os.File // the guard waits for the end of this pipe
-	ended <-chan struct{}
+	dsn     string
+	guard   *exec.Cmd
+	sweeper *exec.Cmd
+	life    *os.File // the guard waits for the end of this pipe
+	ended   <-chan struct{}
 }
 
 // DSN is the administrator's.
@@ -49,14 +50,14 @@ func (s *Server) Stop() error {
 	if err := s.life.Close(); err != nil {
 		return err
 	}
-	return s.guard.Wait()
+	return errors.Join(s.guard.Wait(), s.sweeper.Wait())
 }
 
 // guard is the server's parent. A pipe from the process that wants the server
 // keeps it waiting; the kernel closes that pipe when the process dies, even by
 // SIGKILL. Descriptor 3 is open for as long as the server runs, which tells of
-// a server that dies early. $1 is the data folder, $2 the signal, the rest the
-// server's command.
+// a server that dies early, and so does descriptor 4, which the sweeper waits
+// for. $1 is the data folder, $2 the signal, the rest the server's command.
 const guard = `
 dir=$1 signal=$2
 shift 2
@@ -65,8 +66,12 @@ exec 3>&-
 cat >/dev/null
 kill -s "$signal" $! 2>/dev/null
 wait
-rm -rf "$dir"
 `
+
+// sweeper removes the data folder once guard and server are gone. It runs as
+// whoever made the folder: the server's account may empty it, but not take it out
+// of a temporary folder that is not its own.
+const sweeper = `cat >/dev/null; rm -rf "$1"`
 
 // errPortTaken: another process took the free port before the server did.
 var errPortTaken = errors.New("its port is taken")
@@ -142,10 +147,22 @@ func serve(dir string, k kind, as account, port int) (*Server, error) {
 	}
 	defer runs.Close()
 
+	over, holds, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, life.Close(), running.Close())
+	}
+	defer over.Close()
+	defer holds.Close()
+
+	sweep := command([]string{"sh", "-c", sweeper, "sweeper", dir}, dir, account{})
+	sweep.Stdin = over
+	if err := sweep.Start(); err != nil {
+		return nil, errors.Join(err, life.Close(), running.Close())
+	}
 	args := append([]string{"sh", "-c", guard, "guard", dir, k.signal}, k.serve(dir, port)...)
 	cmd := command(args, dir, as)
 	cmd.Stdin = hold
-	cmd.ExtraFiles = []*os.File{runs}
+	cmd.ExtraFiles = []*os.File{runs, holds}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, life.Close(), running.Close())
 	}
@@ -155,7 +172,7 @@ func serve(dir string, k kind, as account, port int) (*Server, error) {
 		defer running.Close()
 		_, _ = running.Read(make([]byte, 1)) // nothing is written: this waits for the end
 	}()
-	return &Server{dsn: k.dsn(port), guard: cmd, life: life, ended: ended}, nil
+	return &Server{dsn: k.dsn(port), guard: cmd, sweeper: sweep, life: life, ended: ended}, nil
 }
 
 // ready waits until the server answers, and makes sure that it is this one and
