@@ -458,6 +458,7 @@ func everything(s *metrics.Set) {
 	s.Alert(&event.Alert{Rule: "lock_pileup", Severity: event.Critical, State: event.Firing})
 	s.ColdStart(&event.ColdStart{Total: time.Second, Apply: time.Second})
 	s.Resources(&event.Resources{Database: event.Database{System: "postgresql", Name: "shop"}, WALBytes: new(int64(1 << 20)), SizeAfter: new(int64(1 << 30))})
+	s.Impact(&event.Impact{Database: event.Database{System: "postgresql", Name: "shop"}, Unanswered: 1, Before: event.Latency{P99: 1, Rate: 100}, During: event.Latency{P99: 3, Rate: 34}})
 	s.Trend(&event.Trend{Database: event.Database{System: "postgresql", Name: "shop"}, Slower: []event.Slower{{Version: "1"}}})
 	s.Look(&event.Look{ConnID: 1, Age: time.Duration(time.Now().UnixNano()), Picture: &event.Picture{Queue: 1, QueueTime: time.Second}})
 	s.AlertsDropped("slack", "rejected", 1)
