@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,13 +22,15 @@ func TestRetentionDay(t *testing.T) {
 	for _, k := range []kit{kitPQ, kitMySQL} { // whose clock a test can set
 		t.Run(k.name, func(t *testing.T) {
 			key, public := testKey(t, "shop")
-			b := newBench(t, k, Config{Key: key, Actor: "alice", Ticket: "OPS-1"})
-			b.must(b.store.ready(t.Context()))
 			began := time.Now().Truncate(time.Second)
+			c := &clock{}
+			c.at.Store(began.UnixNano())
+			b := newBenchWith(t, k, k.dsn(t), Config{Key: key, Actor: "alice", Ticket: "OPS-1"}, Deps{Now: c.now, NewID: c.newID})
+			b.must(b.store.ready(t.Context()))
 			gone, first, erased := map[string]bool{}, "", 0
 			for hour := range 24 {
 				now := began.Add(time.Duration(hour) * time.Hour)
-				b.setClock(now)
+				b.setClock(c, now)
 				m := migration(fmt.Sprint(hour))
 				m.MigrationID = idFrom(now).String()
 				m.Body = ended(migration(""), "").Body
@@ -46,7 +49,7 @@ func TestRetentionDay(t *testing.T) {
 				case 0:
 					o.Policy = policy
 				case shortenedAt:
-					b.setClock(now.Add(time.Second))
+					b.setClock(c, now.Add(time.Second))
 					o.Policy = shorter
 				}
 				done, err := b.store.Prune(t.Context(), o)
@@ -99,17 +102,22 @@ func TestRetentionDay(t *testing.T) {
 	}
 }
 
-// setClock stops the store's clock and the database's at a time.
-func (b *bench) setClock(now time.Time) {
+// clock stands still until it is set. The sealer reads it on a goroutine of its own.
+type clock struct{ at atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Unix(0, c.at.Load()) }
+
+// newID is an id of that time.
+func (c *clock) newID() string {
+	u, at := uuid.Must(uuid.NewV7()), idFrom(c.now())
+	copy(u[:6], at[:6])
+	return u.String()
+}
+
+// setClock sets the store's clock and the database's.
+func (b *bench) setClock(c *clock, now time.Time) {
 	b.t.Helper()
-	id := idFrom(now)
-	b.store.deps.Now = func() time.Time { return now }
-	b.store.scribe.deps.Now = b.store.deps.Now
-	b.store.scribe.deps.NewID = func() string {
-		u := uuid.Must(uuid.NewV7())
-		copy(u[:6], id[:6])
-		return u.String()
-	}
+	c.at.Store(now.UnixNano())
 	switch b.kit.system {
 	case "postgresql":
 		exec1(b.t, b.db, "ALTER TABLE sqlwitness.entry ALTER COLUMN db_time SET DEFAULT to_timestamp("+fmt.Sprint(now.Unix())+")")

@@ -109,6 +109,10 @@ func each(t *testing.T, kits []kit, test func(*testing.T, *bench)) {
 func newBench(t testing.TB, k kit, cfg Config) *bench { return newBenchAt(t, k, k.dsn(t), cfg) }
 
 func newBenchAt(t testing.TB, k kit, dsn string, cfg Config) *bench {
+	return newBenchWith(t, k, dsn, cfg, Deps{})
+}
+
+func newBenchWith(t testing.TB, k kit, dsn string, cfg Config, deps Deps) *bench {
 	t.Helper()
 	c, err := k.connector(dsn)
 	if err != nil {
@@ -119,7 +123,7 @@ func newBenchAt(t testing.TB, k kit, dsn string, cfg Config) *bench {
 	if b.conn, err = b.db.Conn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.store = b.open(c.Connect, cfg, Deps{})
+	b.store = b.open(c.Connect, cfg, deps)
 	return b
 }
 
