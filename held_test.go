@@ -12,6 +12,7 @@ import (
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
+	"github.com/sqlwitness/sqlwitness/migrator"
 )
 
 // TestHeldLock: a migration's lock that a connection of ours holds is looked at
@@ -80,9 +81,9 @@ func TestHeldLockOnServers(t *testing.T) {
 		dsn          func(testing.TB) string
 		take, isFree string
 	}{
-		{"postgres", testdb.PostgreSQL, "SELECT pg_advisory_lock(4097083626)",
-			"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"},
-		{"mysql", testdb.MariaDB, "SELECT GET_LOCK('4097083626', 0)", "SELECT IS_FREE_LOCK('4097083626')"},
+		{"postgres", testdb.PostgreSQL, "SELECT pg_advisory_lock(%s)",
+			"SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"},
+		{"mysql", testdb.MariaDB, "SELECT GET_LOCK('%s', 0)", "SELECT IS_FREE_LOCK('%s')"},
 	} {
 		t.Run(c.driver, func(t *testing.T) {
 			t.Parallel()
@@ -98,20 +99,22 @@ func TestHeldLockOnServers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer db.Close()
-			var got any
-			if err := db.QueryRow(c.take).Scan(&got); err != nil {
-				t.Fatal(err)
-			}
 			var witnessed *connector
 			for k := range w.connectors {
 				witnessed = k
+			}
+			locks := migrator.LocksOf(witnessed.db)
+			key := locks[len(locks)-1].Key // golang-migrate's, which is made of the database's name
+			var got any
+			if err := db.QueryRow(fmt.Sprintf(c.take, key)).Scan(&got); err != nil {
+				t.Fatal(err)
 			}
 			for end := time.Now().Add(30 * time.Second); len(seen.kinds()) == 0 && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 				witnessed.lookAtHeld()
 			}
 			witnessed.lookAtHeld()
 			witnessed.observer.background.Wait()
-			if len(seen.all) != 1 || seen.all[0].Kind != "zombie_lock" || seen.all[0].Object != "4097083626" {
+			if len(seen.all) != 1 || seen.all[0].Kind != "zombie_lock" || seen.all[0].Object != key {
 				t.Fatalf("found %+v", seen.all)
 			}
 			other, err := sql.Open(c.driver, dsn)
@@ -127,7 +130,7 @@ func TestHeldLockOnServers(t *testing.T) {
 			}
 			free := false
 			for end := time.Now().Add(20 * time.Second); !free && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-				if err := other.QueryRow(c.isFree).Scan(&free); err != nil {
+				if err := other.QueryRow(fmt.Sprintf(c.isFree, key)).Scan(&free); err != nil {
 					t.Fatal(err)
 				}
 			}
