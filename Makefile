@@ -26,7 +26,7 @@ test: servers
 
 vet-and-test:
 	@$(call say,-- build without the workspace); GOWORK=off go build ./...
-	@$(call each,vet and test,{ go vet ./...; vetted=$$?; go test -timeout 5m ./... && [ $$vetted -eq 0 ]; })
+	@printf '%s\n' $(MODULES) | xargs -P 2 -I{} .ci/module {}
 
 ## race: test the packages that goroutines share, with the race detector
 race: servers
