@@ -28,9 +28,9 @@ vet-and-test:
 	@$(call say,-- build without the workspace); GOWORK=off go build ./...
 	@printf '%s\n' $(MODULES) | xargs -P 2 -I{} .ci/module {}
 
-## race: test the packages that goroutines share, with the race detector
+## race: test the packages that goroutines share, with the race detector and fewer faults
 race: servers
-	@$(with-servers) go test -race -timeout 10m . ./internal/fakedb ./alert ./audit/... ./dashboard ./eventlog ./metrics ./migrator ./probe ./sqltext
+	@$(with-servers) go test -race -short -timeout 10m . ./internal/fakedb ./alert ./audit/... ./dashboard ./eventlog ./metrics ./migrator ./probe ./sqltext
 
 ## go127: test the driver with Go 1.27, whose database/sql has a new interface for rows
 go127: servers

@@ -145,7 +145,7 @@ func TestAdvisory(t *testing.T) {
 // ours: the server sees no deadlock there, and neither ever ends.
 func TestConcurrently(t *testing.T) {
 	b := newBench(t, kitPQ)
-	b.do("CREATE TABLE t (n int)", "CREATE TABLE u (n int)", "INSERT INTO t SELECT generate_series(1, 1000)")
+	b.do("CREATE TABLE t (n int)", "INSERT INTO t SELECT generate_series(1, 1000)")
 	b.client().do("SELECT pg_advisory_lock(42)")
 	replica := b.client()
 	replica.start("SELECT pg_advisory_lock(42)")
@@ -160,7 +160,10 @@ func TestConcurrently(t *testing.T) {
 		t.Errorf("the builder's picture is %+v", p)
 	}
 
-	// Where the builder holds the lock itself, both are told.
+	// Where the builder holds the lock itself, both are told. In another database: it
+	// waits for one snapshot after the other, that of the replica above too.
+	b = newBench(t, kitPQ)
+	b.do("CREATE TABLE u (n int)")
 	locked := b.client().do("SELECT pg_advisory_lock(43)")
 	second := b.client().do("SET deadlock_timeout = '60s'")
 	locked.do("SET deadlock_timeout = '60s'")
