@@ -16,6 +16,7 @@ func TestLongInbox(t *testing.T) {
 		next := newBenchAt(t, b.kit, b.dsn, Config{})
 		look := func() {
 			t.Helper()
+			b.inboxSettled()
 			next.store.RunStarted(t.Context(), &event.Run{}, nil)
 			next.expectTroubles()
 		}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
@@ -42,6 +43,7 @@ func TestEventTrigger(t *testing.T) {
 			t.Errorf("told too early: %+v", told)
 		}
 		exec1(t, by.conn, "COMMIT", "DROP TABLE by_hand")
+		b.inboxSettled()
 		look()
 		if len(told) != 1 || told[0].Kind != "ddl_out_of_band" || told[0].Object != "public.by_hand" || !strings.Contains(told[0].Message, "CREATE TABLE public.by_hand, DROP TABLE public.by_hand") {
 			t.Errorf("told %+v", told)
@@ -73,6 +75,16 @@ func TestEventTrigger(t *testing.T) {
 			t.Errorf("off: %q", off)
 		}
 	})
+}
+
+// inboxSettled waits until every transaction is over that was open when the last
+// note was written: notes are not read before. The server has those of other tests,
+// too.
+func (b *bench) inboxSettled() {
+	b.t.Helper()
+	for end, settled := time.Now().Add(time.Minute), false; !settled && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		b.must(b.db.QueryRow("SELECT max(xid::text::bigint) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM sqlwitness.inbox").Scan(&settled))
+	}
 }
 
 // A trigger whose table is broken keeps nobody's DDL from running.
