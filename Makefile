@@ -4,8 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := test
 .PHONY: bench demo fuzz go127 help lint load race servers test vet-and-test vuln
 
-# The root module and the modules below it, which the workspace joins.
-MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod bench/peers/go.mod cmd/sqlwitness/go.mod dashboard/browsertest/go.mod drivers/migrateurl/go.mod examples/go.mod internal/faults/go.mod internal/integration/go.mod metrics/otlp/go.mod)))
+# The root module and the modules below it, which the workspace joins: those first
+# whose tests take long.
+MODULES := $(patsubst %/,%,$(dir $(wildcard go.mod internal/integration/go.mod internal/faults/go.mod dashboard/browsertest/go.mod bench/peers/go.mod cmd/sqlwitness/go.mod examples/go.mod drivers/migrateurl/go.mod metrics/otlp/go.mod)))
 
 # A heading: bold on a terminal, plain in a pipe.
 say = if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$(1)"; else echo "$(1)"; fi
