@@ -55,7 +55,7 @@ func (s scan) query(start, end string) string {
 // packSpan is how many numbers the rows are of that come as one value. It is
 // small enough for a value to stay far under the gigabyte that PostgreSQL
 // allows, and large enough for a value to cost little by the row.
-const packSpan = 64
+const packSpan = 256
 
 var errPack = errors.New("the server sent rows that cannot be read")
 
