@@ -93,7 +93,7 @@ func raiseTimeout(db event.Database, code string) string {
 func whoHolds(db event.Database) string {
 	switch {
 	case db.System == "postgresql":
-		return "SELECT a.pid, a.usename, a.application_name, a.state, a.state_change FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted"
+		return "SELECT a.pid, a.usename, a.application_name, a.state, a.state_change FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 	case mysqlLike(db):
 		return "SHOW FULL PROCESSLIST"
 	}
