@@ -120,6 +120,7 @@ func (w *worker) run() {
 		switch {
 		case len(batch) > 0:
 			w.engine.contained(func() { w.deliver(batch) })
+			w.delivered()
 			w.rest()
 		case finished:
 			return
@@ -141,10 +142,17 @@ func (w *worker) take() (batch []event.Alert, finished bool) {
 		}
 		batch, w.queue = append(batch, a), w.queue[1:]
 	}
-	if w.busy = len(batch) > 0; !w.busy {
-		w.quiet.Broadcast()
-	}
+	w.busy = len(batch) > 0
 	return batch, w.finished
+}
+
+// delivered ends what take began. The rest that a channel is left is nobody's to
+// wait for.
+func (w *worker) delivered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy = false
+	w.quiet.Broadcast()
 }
 
 // settle waits until there is nothing to do or ctx is done.

@@ -80,16 +80,26 @@ func (c *faultyConn) Close() error {
 	return c.Conn.Close()
 }
 
-func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+// unsent is how a call ends that the server does not get to hear; hit says of the
+// others that this is the one whose answer is lost.
+func (c *faultyConn) unsent() (hit bool, err error) {
 	if c.lost {
-		return nil, driver.ErrBadConn
+		return false, driver.ErrBadConn
 	}
-	hit := c.strikes()
-	if hit && c.faulty.fault == refused {
-		return nil, errDiskFull
+	hit = c.strikes()
+	switch {
+	case hit && c.faulty.fault == refused:
+		return hit, errDiskFull
+	case hit && c.faulty.fault == cutOff:
+		return hit, c.lose()
 	}
-	if hit && c.faulty.fault == cutOff {
-		return nil, c.lose()
+	return hit, nil
+}
+
+func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	hit, err := c.unsent()
+	if err != nil {
+		return nil, err
 	}
 	r, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 	if hit {
@@ -99,15 +109,9 @@ func (c *faultyConn) ExecContext(ctx context.Context, query string, args []drive
 }
 
 func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if c.lost {
-		return nil, driver.ErrBadConn
-	}
-	hit := c.strikes()
-	if hit && c.faulty.fault == refused {
-		return nil, errDiskFull
-	}
-	if hit && c.faulty.fault == cutOff {
-		return nil, c.lose()
+	hit, err := c.unsent()
+	if err != nil {
+		return nil, err
 	}
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 	if hit && err == nil {

@@ -89,8 +89,8 @@ func (s *Store) wasRead(ctx context.Context, kind string, facts object) error {
 func keyNames(keys []string) []string {
 	names := map[string]bool{}
 	for _, k := range keys {
-		if parts := strings.SplitN(strings.TrimSpace(k), "+", 3); len(parts) == 3 {
-			names[parts[0]+"+"+parts[1]] = true
+		if name := keyName(strings.TrimSpace(k)); name != "" {
+			names[name] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(names))

@@ -113,14 +113,12 @@ func auditRecover(ctx context.Context, args []string, out, errs io.Writer) error
 		return err
 	}
 	cfg := audit.VerifyConfig{Keys: public}
-	for _, a := range anchors {
-		r, err := openInput(a)
-		if err != nil {
-			return fmt.Errorf("-anchor: %w", err)
-		}
-		defer r.Close()
-		cfg.Anchors = append(cfg.Anchors, r)
+	kept, closeAnchors, err := openAnchors(anchors)
+	if err != nil {
+		return err
 	}
+	defer closeAnchors()
+	cfg.Anchors = kept
 	report, err := verify(ctx, f, "", cfg)
 	if err != nil {
 		return err
