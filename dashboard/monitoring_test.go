@@ -323,12 +323,18 @@ func TestPrometheus(t *testing.T) {
 	api := startPrometheus(t, prometheus, strings.TrimPrefix(target.URL, "http://"))
 	wanted := append(board(t).expressions(), rules(t, "rules.yaml").expressions()...)
 	fill := strings.NewReplacer("$__rate_interval", "10s", "$__range", "1m", "$job", ".*", "$instance", ".*", "$db", ".*", "[5m]", "[10s]", "[15m]", "[10s]", "[1h]", "[10s]")
+	ofWitness := []string{"db_client_operation_duration_seconds_count", "sqlwitness_migrations_total", "sqlwitness_lock_wait_seconds_count", "sqlwitness_overhead_seconds_count"}
 	deadline := time.Now().Add(40 * time.Second)
 	for {
 		var without []string
 		for _, e := range wanted {
 			if err := api.answers(fill.Replace(e.text)); err != nil {
 				without = append(without, fmt.Sprintf("%s: %v: %s", e.where, err, e.text))
+			}
+		}
+		for _, name := range ofWitness { // one statement in 256 has its overhead measured
+			if err := api.answers(name + `{job="witness"}`); err != nil {
+				without = append(without, fmt.Sprintf("the witness itself: %s: %v", name, err))
 			}
 		}
 		if len(without) == 0 {
@@ -340,11 +346,6 @@ func TestPrometheus(t *testing.T) {
 		<-time.After(time.Second)
 	}
 	t.Logf("all %d expressions have an answer", len(wanted))
-	for _, name := range []string{"db_client_operation_duration_seconds_count", "sqlwitness_migrations_total", "sqlwitness_lock_wait_seconds_count", "sqlwitness_overhead_seconds_count"} {
-		if err := api.answers(name + `{job="witness"}`); err != nil {
-			t.Errorf("the witness itself: %s: %v", name, err)
-		}
-	}
 	var loaded struct {
 		Data struct {
 			Groups []struct {
