@@ -7,7 +7,6 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -274,8 +273,6 @@ func (c *toolConn) ExecContext(ctx context.Context, query string, args []driver.
 	return r, err
 }
 
-var everyCall = flag.Bool("audit.every-call", false, "TestFaultAtEveryCall lets every call fail on MariaDB, too, where it is every third otherwise")
-
 // Whatever call of the store's or of the migration's commit fails, and however: in
 // BestEffort a migration goes through, and each of its entries is in the database
 // or in the spool; in Strict it goes through recorded, or not at all. Where the
@@ -300,11 +297,8 @@ func TestFaultAtEveryCall(t *testing.T) {
 
 func strikeEach(t *testing.T, k kit, mode Mode, f fault) {
 	step := int64(1)
-	switch {
-	case testing.Short():
+	if testing.Short() {
 		step = 5
-	case k.system == "mariadb" && !*everyCall: // a call takes it ten times as long as the others
-		step = 3
 	}
 	dsn, points := k.dsn(t), 0
 	for at := int64(1); ; at += step {
