@@ -169,7 +169,7 @@ func (t *Tracker) consulted(cn *conn, c *Call, to touch, q *query) {
 	} else if q != nil && q.call.Err == nil && q.rows == 0 {
 		r.known, r.current = true, ""
 		if k.style != around && k.style != single {
-			r.applied = nil
+			r.applied = applied{}
 		}
 	}
 	if !k.weak || t.tables[to.table] != 0 && r.seen > 1 {
@@ -287,8 +287,9 @@ func (t *Tracker) markAfter(cn *conn, c *Call, to touch, versions []string, miss
 func (t *Tracker) unmade(x *tx, m *migration) {
 	r := t.run
 	m.ev.Direction = event.Down
-	if len(r.applied) == 1 {
-		m.ev.Version = &r.applied[0]
+	if len(r.applied.versions) == 1 {
+		last := r.applied.versions[0]
+		m.ev.Version = &last
 	}
 	if x.body == m {
 		x.body = nil

@@ -282,9 +282,9 @@ func (t *Tracker) record(m *migration, o event.Outcome) {
 	}
 	switch m.ev.Direction {
 	case event.Up:
-		t.run.addApplied(*m.ev.Version)
+		t.run.applied.add(*m.ev.Version)
 	case event.Down:
-		t.run.dropApplied(*m.ev.Version)
+		t.run.applied.drop(*m.ev.Version)
 	}
 }
 

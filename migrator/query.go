@@ -130,11 +130,11 @@ func (t *Tracker) versionRow(q *query, c *Call) {
 		return
 	}
 	if q.rows == 1 {
-		r.applied = nil
+		r.applied = applied{}
 		r.known, r.current = true, version
 	}
 	if flag && version != k.seed {
-		r.addApplied(version)
+		r.applied.add(version)
 	}
 }
 

@@ -19,8 +19,7 @@ type run struct {
 	tables map[string]toolSet // names learnt in this run
 	seen   int                // touches of the version table
 
-	// What is applied, as far as the version table was read or marked.
-	applied []string
+	applied applied
 	current string // the one row's version
 	known   bool   // current is known, be it none
 	keys    map[string]string
@@ -49,9 +48,8 @@ type run struct {
 
 // Bounds on what a run may remember.
 const (
-	maxTables  = 32
-	maxApplied = 4096
-	maxBody    = 256
+	maxTables = 32
+	maxBody   = 256
 )
 
 // A run whose tool never says goodbye is over when nothing of it has been seen
@@ -84,32 +82,12 @@ func (r *run) style() style {
 	return k.style
 }
 
-// last version known to be applied.
+// latest is the last version known to be applied.
 func (r *run) latest() string {
 	if k := r.tool(); k != nil && (k.style == around || k.style == single) {
 		return r.current
 	}
-	latest := ""
-	for _, v := range r.applied {
-		if latest == "" || compare(v, latest) > 0 {
-			latest = v
-		}
-	}
-	return latest
-}
-
-func (r *run) addApplied(v string) {
-	if len(r.applied) < maxApplied {
-		r.applied = append(r.applied, v)
-	}
-}
-
-func (r *run) dropApplied(v string) {
-	for i := len(r.applied) - 1; i >= 0; i-- {
-		if r.applied[i] == v {
-			r.applied = append(r.applied[:i], r.applied[i+1:]...)
-		}
-	}
+	return r.applied.latest
 }
 
 // openRun makes sure that a run is open.
