@@ -2,9 +2,9 @@ package sqlwitness
 
 import "database/sql"
 
-// RegisterDB exposes in the metrics what db says of its pool of connections, at
-// the time of each scrape, under name as the label "pool"; db may be any, watched
-// or not. A db registered under the same name takes the place of the earlier one.
+// RegisterDB shows in the metrics, under name as the label "pool", and on the
+// page what db says of its pool of connections: asked at each scrape, and for each
+// message to a page. db may be any, watched or not. A db registered under the same name takes the place of the earlier one.
 //
 // The witness keeps db reachable until unregister is called, which removes its
 // series and may be called again; that of a db which was replaced does nothing.

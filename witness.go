@@ -70,7 +70,7 @@ func New(cfg Config) (*Witness, error) {
 	if w.alerts, err = w.newAlerts(); err != nil {
 		return nil, err
 	}
-	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Impacts: w.impacts, Audit: w.auditStatus, Verify: w.verifyAudit})
+	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Impacts: w.impacts, Pools: w.metrics.Pools, Audit: w.auditStatus, Verify: w.verifyAudit})
 	w.sinks = []event.Sink{w.log, w.metrics, w.alerts, w.page}
 	if w.publisher = w.newPublisher(); w.publisher != nil {
 		w.sinks = append(w.sinks, w.publisher)

@@ -13,6 +13,7 @@ package dashboard
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"sync"
 	"time"
@@ -54,6 +55,10 @@ type Deps struct {
 	// processes, and what those have done that ended a moment ago. It is called for
 	// each message to a page.
 	Impacts func() []Impact
+
+	// Pools are what the application's pools of connections say of themselves, by
+	// name. It is called for each message to a page.
+	Pools func() map[string]sql.DBStats
 
 	// Audit tells how the audit trail stands; it should answer within a second.
 	Audit func(context.Context) (Status, error)

@@ -13,6 +13,7 @@ type state struct {
 	Seq        uint64      `json:"seq"`     // the last change that is in it
 	Running    []running   `json:"running"` // all of them, each time
 	Impacts    []impact    `json:"impacts"` // likewise
+	Pools      []pool      `json:"pools"`   // likewise
 	Runs       []run       `json:"runs"`
 	Statements []statement `json:"statements"`
 	Alerts     []alert     `json:"alerts"`
@@ -27,25 +28,27 @@ type state struct {
 type has struct {
 	Latency bool `json:"latency"`
 	Audit   bool `json:"audit"`
+	Pools   bool `json:"pools"` // there are some
 	Verify  bool `json:"verify"`
 }
 
 // since is the state as far as it has changed after seq.
 func (d *Dashboard) since(seq uint64) state {
-	now, impacts := d.deps.Now(), d.impacts()
+	now, impacts, pools := d.deps.Now(), d.impacts(), d.pools()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := state{
 		Now: at(now), Epoch: at(d.began), Seq: d.seq,
 		Running:    []running{},
 		Impacts:    impacts,
+		Pools:      pools,
 		Runs:       d.runs.since(seq),
 		Statements: d.statements.since(seq),
 		Alerts:     d.alerts.since(seq),
 		Findings:   d.findings.since(seq),
 		Troubles:   d.troubles.since(seq),
 		Latency:    []point{},
-		Has:        has{d.deps.Metrics != nil, d.deps.Audit != nil, d.deps.Verify != nil},
+		Has:        has{Latency: d.deps.Metrics != nil, Audit: d.deps.Audit != nil, Pools: len(pools) > 0, Verify: d.deps.Verify != nil},
 		MaxRuns:    maxRuns,
 	}
 	for _, r := range d.running {

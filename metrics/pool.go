@@ -55,6 +55,22 @@ func (s *Set) Pool(name string, stats func() sql.DBStats) (remove func()) {
 	return s.pools.add(name, stats)
 }
 
+// Pools are what each pool that is exposed says of itself, by name: those beyond
+// the cap, too. It is safe for concurrent use.
+func (s *Set) Pools() map[string]sql.DBStats {
+	out := map[string]sql.DBStats{}
+	for _, p := range s.pools.list() {
+		out[p.name] = p.stats()
+	}
+	return out
+}
+
+func (p *pools) list() []*pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.open)
+}
+
 func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,12 +102,9 @@ func (p *pools) remove(gone *pool) {
 // write exposes the series of one family. The values of a family are of one
 // moment: idle and in use add up to what is open.
 func (p *pools) write(w io.Writer, f *family) {
-	p.mu.Lock()
-	open := slices.Clone(p.open)
-	p.mu.Unlock()
 	sums := map[string]float64{} // by labels
 	var order []string
-	for _, o := range open {
+	for _, o := range p.list() {
 		stats := o.stats()
 		for _, v := range poolValues {
 			if v.family != f.Name {

@@ -41,6 +41,9 @@ func TestPool(t *testing.T) {
 			t.Errorf("%s: %v, want %v", family, got, want)
 		}
 	}
+	if got := s.Pools(); len(got) != 1 || got["orders"] != poolOf(10)() {
+		t.Errorf("the pools are %v", got)
+	}
 	again := s.Pool("orders", poolOf(0))
 	if got := poolSeries(t, s, poolMaxOpen); len(got) != 0 {
 		t.Errorf("a pool without a limit has one: %v", got)

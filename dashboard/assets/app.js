@@ -8,6 +8,7 @@ import { drawTiles } from "./tiles.js";
 import { drawCause, tickCause } from "./cause.js";
 import { drawNow, tickNow } from "./now.js";
 import { drawLatency } from "./latency.js";
+import { drawPools } from "./pools.js";
 import { drawRuns, listenRuns } from "./runs.js";
 import { drawTimeline, follow, tickTimeline } from "./timeline.js";
 import { drawAlerts, drawFindings, drawTroubles } from "./notices.js";
@@ -24,6 +25,7 @@ function heard(message) {
   if (changed.running || changed.impacts || changed.alerts || changed.latency) drawCause();
   if (changed.running || changed.impacts || changed.runs) drawNow();
   if (changed.latency || changed.runs) drawLatency();
+  drawPools();
   if (changed.runs) drawRuns();
   if (changed.running || changed.runs) follow(changed.changedRuns);
   if (changed.alerts) drawAlerts();

@@ -3,7 +3,7 @@
 
 export const model = {
   epoch: 0, seq: 0, latencySeen: 0, skew: 0, heard: false,
-  has: {}, running: [], impacts: [], runs: new Map(), statements: new Map(), alerts: new Map(), findings: new Map(), troubles: new Map(), latency: [],
+  has: {}, running: [], impacts: [], pools: [], runs: new Map(), statements: new Map(), alerts: new Map(), findings: new Map(), troubles: new Map(), latency: [],
 };
 
 const maxPoints = 900;
@@ -21,7 +21,7 @@ export function merge(m) {
   }
   const running = JSON.stringify(model.running) !== JSON.stringify(m.running);
   const impacts = m.impacts.length > 0 || model.impacts.length > 0; // their clocks move
-  Object.assign(model, { impacts: m.impacts, seq: m.seq, has: m.has, running: m.running, skew: m.now - Date.now(), heard: true });
+  Object.assign(model, { impacts: m.impacts, pools: m.pools, seq: m.seq, has: m.has, running: m.running, skew: m.now - Date.now(), heard: true });
   take(model.runs, m.runs, "id", m.max_runs);
   take(model.statements, m.statements, "fingerprint", 200);
   take(model.alerts, m.alerts, "fingerprint", 200);

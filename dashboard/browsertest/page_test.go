@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"database/sql"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -41,6 +42,7 @@ func TestPage(t *testing.T) {
 			for _, want := range []string{
 				"ALTER TABLE orders waits for session 23817, and 14 sessions wait for it", "Run now", "14 sessions blocked", "idle in transaction", "23817", "stops reads and writes", "copying rows to the new table",
 				"waits for public.orders", "20261124094512", "lock_pileup", "1 suppressed", "is invalid: it costs writes", "SELECT orders", "lock_timeout 55P03", "3 other statements in flight",
+				"20 of 20", "all in use", "2, no limit",
 			} {
 				if !strings.Contains(page, want) {
 					t.Errorf("%q is not on the page", want)
@@ -119,7 +121,7 @@ func strung[T any](e T) *T {
 
 // TestCanaries: whatever a text holds, it is shown as text.
 func TestCanaries(t *testing.T) {
-	d := dashboard.New(dashboard.Config{}, dashboard.Deps{})
+	d := dashboard.New(dashboard.Config{}, dashboard.Deps{Pools: func() map[string]sql.DBStats { return map[string]sql.DBStats{canary: {MaxOpenConnections: 3}} }})
 	d.Run(strung(event.Run{}))
 	d.Lock(strung(event.Lock{}))
 	d.Migration(strung(event.Migration{}))

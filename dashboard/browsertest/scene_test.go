@@ -3,6 +3,7 @@ package browsertest
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,7 @@ func newScene(t *testing.T, cfg dashboard.Config) *scene {
 		Now:     s.now,
 		Metrics: s.metrics,
 		Impacts: s.impacts,
+		Pools:   s.pools,
 		Audit: func(context.Context) (dashboard.Status, error) {
 			return dashboard.Status{Mode: "best-effort", Entries: 1843}, nil
 		},
@@ -69,6 +71,21 @@ func (s *scene) impacts() []dashboard.Impact {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.foreign
+}
+
+// pools are the shop's, which is used up while its statements wait, and another
+// one.
+func (s *scene) pools() map[string]sql.DBStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used, waits := 6, int64(0)
+	if s.blocked > 0 {
+		used, waits = 20, 17*int64(s.blocked)
+	}
+	return map[string]sql.DBStats{
+		"shop":      {MaxOpenConnections: 20, InUse: used, Idle: 20 - used, WaitCount: waits, WaitDuration: time.Duration(waits) * 900 * time.Millisecond, MaxIdleClosed: 212, MaxLifetimeClosed: 41},
+		"warehouse": {InUse: 2, Idle: 2},
+	}
 }
 
 // metrics writes as much of the metrics as the dashboard reads.
