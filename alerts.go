@@ -4,10 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/sqlwitness/sqlwitness/alert"
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/eventlog"
 )
 
 // newAlerts starts the engine that makes alerts of what is seen. What it has to
@@ -31,10 +30,8 @@ func (w *Witness) suppression(s alert.SuppressionEvent) {
 	if s.Alert != nil {
 		tr, db = s.Alert.Trace, s.Alert.Database
 	}
-	w.log.Line("info", "alert.suppression", tr, db, func(e *zerolog.Event) {
-		e.Str("kind", s.Kind).Str("id", s.Suppression.ID).Str("reason", s.Suppression.Reason).Str("created_by", s.Suppression.Creator).
-			Str("until", s.Suppression.Expires.UTC().Format(time.RFC3339)).Str("until_version", s.Suppression.UntilVersion).Int("hits", s.Hits)
-	})
+	w.log.Suppression(tr, db, eventlog.Suppression{Kind: s.Kind, ID: s.Suppression.ID, Reason: s.Suppression.Reason, Creator: s.Suppression.Creator,
+		Until: s.Suppression.Expires, UntilVersion: s.Suppression.UntilVersion, Hits: s.Hits})
 	w.auditSuppression(s, db)
 }
 

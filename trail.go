@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/dashboard"
 	"github.com/sqlwitness/sqlwitness/event"
+	"github.com/sqlwitness/sqlwitness/eventlog"
 )
 
 // This file is what passes between the audit trail and the rest: what the store
@@ -27,6 +26,7 @@ func (c *connector) openAudit(inMemory bool) {
 		Report:     c.auditTrouble,
 		Recovered:  c.recovered,
 		Finding:    c.found,
+		Configured: c.reconfigured,
 		Session:    c.sessionOf,
 		Checkpoint: c.checkpoint,
 	})
@@ -41,17 +41,24 @@ func (c *connector) auditTrouble(t audit.Trouble) {
 // recovered passes on how a migration ended whose process did not live to say so.
 func (c *connector) recovered(r audit.Recovery) {
 	defer c.w.contain("audit")
-	c.w.log.Line("warn", "audit.recovered", r.Migration.Trace, r.Migration.Database, func(e *zerolog.Event) {
-		e.Str("migration_id", r.Migration.MigrationID).Str("resolution", string(r.Resolution))
-	})
+	c.w.log.Recovered(r.Migration.Trace, r.Migration.Database, string(r.Resolution))
 	c.w.each(func(s event.Sink) { s.Migration(r.Migration) })
 }
 
 // checkpoint logs each checkpoint: a log that leaves the host is an anchor.
 func (c *connector) checkpoint(p audit.Checkpoint, note []byte) {
-	c.w.log.Line("info", "audit.checkpoint", event.Trace{}, c.db, func(e *zerolog.Event) {
-		e.Str("origin", p.Origin).Int64("size", p.Size).Str("note", string(note))
-	})
+	c.w.log.Checkpoint(c.db, p.Origin, p.Size, note)
+}
+
+// reconfigured logs that the process runs with another configuration than the last
+// one.
+func (c *connector) reconfigured(r audit.Reconfiguration) {
+	defer c.w.contain("audit")
+	changed := make([]eventlog.Setting, len(r.Changed))
+	for i, s := range r.Changed {
+		changed[i] = eventlog.Setting(s)
+	}
+	c.w.log.ConfigChanged(c.db, r.Hash, r.Before, changed)
 }
 
 // sessionOf is the server's number of a connection's session; 0 if it is not known.

@@ -1,10 +1,15 @@
 package sqlwitness
 
 import (
+	"bytes"
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/dashboard"
+	"github.com/sqlwitness/sqlwitness/eventlog"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
 )
 
@@ -35,5 +40,40 @@ func TestVerifyOnThePage(t *testing.T) {
 				t.Errorf("%d entries, want %d (%v)", n, want, err)
 			}
 		})
+	}
+}
+
+// TestAnotherConfigurationIsLogged: of three processes the last one has another.
+func TestAnotherConfigurationIsLogged(t *testing.T) {
+	dsn := testdb.SQLite(t)
+	var lines []string
+	for i, slow := range []time.Duration{time.Second, time.Second, 2 * time.Second} {
+		var log bytes.Buffer
+		w := newWitness(t, Config{LogOutput: &log, Slow: eventlog.Slow{Other: slow}})
+		db, err := w.Open("sqlite", dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if _, err := db.Exec("CREATE TABLE goose_db_version (id integer, version_id bigint, is_applied boolean)"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := db.Query("SELECT version_id, is_applied from goose_db_version ORDER BY id DESC")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = rows.Close()
+		if err := errors.Join(db.Close(), w.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, `"event":"config.changed"`) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], `"changed":[{"name":"slow.other","from":"1s","to":"2s"}]`) {
+		t.Errorf("logged %q", lines)
 	}
 }

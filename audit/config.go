@@ -61,6 +61,9 @@ type Deps struct {
 	// schema or a version table that was changed between two runs. It is called as
 	// Report is. May be nil.
 	Finding func(event.Finding)
+	// Configured is told when this process runs with another configuration than the
+	// last one, once that is recorded. It is called as Report is. May be nil.
+	Configured func(Reconfiguration)
 	// Session is the database server's number of the session behind a connection
 	// (event.Migration.ConnID), which an intent notes so that a later process can
 	// tell whether it still lives; 0 where it is not known. It must answer from
@@ -129,6 +132,9 @@ func (d Deps) complete() Deps {
 	}
 	if d.Finding == nil {
 		d.Finding = func(event.Finding) {}
+	}
+	if d.Configured == nil {
+		d.Configured = func(Reconfiguration) {}
 	}
 	if d.Session == nil {
 		d.Session = func(uint64) int64 { return 0 }

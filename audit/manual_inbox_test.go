@@ -99,8 +99,9 @@ func TestEventTriggerFails(t *testing.T) {
 func TestConfigured(t *testing.T) {
 	each(t, []kit{kitPQ, kitMySQL, kitSQLite}, func(t *testing.T, b *bench) {
 		settings := map[string]string{"audit.mode": "strict", "alert.slack_url": "https://hooks/canary-7f3a", "slow.read": "50ms"}
+		var told [][]SettingChange
 		set := func() {
-			next := newBenchAt(t, b.kit, b.dsn, Config{})
+			next := newBenchWith(t, b.kit, b.dsn, Config{}, Deps{Configured: func(r Reconfiguration) { told = append(told, r.Changed) }})
 			next.store.Configured(t.Context(), settings)
 			next.expectTroubles()
 		}
@@ -121,6 +122,9 @@ func TestConfigured(t *testing.T) {
 		want := []any{nil, map[string]any{"audit.mode": map[string]any{"from": "strict", "to": "off"}, "slow.read": map[string]any{"from": "50ms", "to": ""}}}
 		if !reflect.DeepEqual(changes, want) {
 			t.Errorf("recorded %v, want %v", changes, want)
+		}
+		if want := [][]SettingChange{{{"audit.mode", "strict", "off"}, {"slow.read", "50ms", ""}}}; !reflect.DeepEqual(told, want) {
+			t.Errorf("told %v, want %v", told, want)
 		}
 	})
 }

@@ -95,20 +95,6 @@ func (l *Log) Failed() uint64 { return l.queue.failed.Load() }
 // that come later are dropped. Closing again is the same as waiting again.
 func (l *Log) Close(ctx context.Context) error { return l.queue.close(ctx) }
 
-// Line writes a line of another component: audit.*, alert.*, config.changed. The
-// level is one of those of [Config].Level; fields adds keys after the common
-// ones and may be nil. It is not called if the level is not written.
-func (l *Log) Line(level, name string, tr event.Trace, db event.Database, fields func(*zerolog.Event)) {
-	e := l.begin(&l.later, levelOf(level), name, tr, db)
-	if e == nil {
-		return
-	}
-	if fields != nil {
-		fields(e)
-	}
-	e.Send()
-}
-
 // Panic tells of a panic in a component of sqlwitness that was kept from the
 // statement. It is rate-limited by component.
 func (l *Log) Panic(component string, cause any, stack []byte) {

@@ -22,7 +22,7 @@ func TestNothingFromOutsideForgesALine(t *testing.T) {
 		l.Statement(&event.Statement{Trace: tr, Database: db, Tables: []string{evil}, Summary: evil, Text: evil, Slow: true})
 		l.Lock(&event.Lock{Trace: tr, Database: db, Stage: event.LockAcquired, Key: evil})
 		l.Run(&event.Run{Trace: tr, Database: db, Tool: evil, Finished: true, Slowest: &event.BodyStatement{Text: evil}})
-		l.Line("info", "audit.opened", tr, db, func(e *zerolog.Event) { e.Str("spool", evil) })
+		l.Suppression(tr, db, Suppression{Kind: evil, ID: evil, Reason: evil, Creator: evil, UntilVersion: evil})
 	})
 	if n := strings.Count(lines, "\n"); n != 5 {
 		t.Errorf("%d lines of 5 events", n)
@@ -83,7 +83,10 @@ func TestLevels(t *testing.T) {
 		{"migration failed", "error", func(l *Log) { l.Migration(failedMigration()) }},
 		{"run", "info", func(l *Log) { l.Run(sampleRun("noop")) }},
 		{"run failed", "error", func(l *Log) { l.Run(sampleRun("failed")) }},
-		{"line", "warn", func(l *Log) { l.Line("warn", "audit.degraded", event.Trace{}, event.Database{}, nil) }},
+		{"recovered", "warn", func(l *Log) { l.Recovered(sampleTrace, sampleDB, "unknown") }},
+		{"checkpoint", "info", func(l *Log) { l.Checkpoint(sampleDB, "shop/1", 7, nil) }},
+		{"known issue", "info", func(l *Log) { l.Suppression(sampleTrace, sampleDB, Suppression{}) }},
+		{"configuration", "info", func(l *Log) { l.ConfigChanged(sampleDB, "b", "a", nil) }},
 	} {
 		order := []string{"debug", "info", "warn", "error", "off"}
 		reached := false

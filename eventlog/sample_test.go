@@ -239,5 +239,8 @@ func samples(l *Log) {
 	l.Trend(&event.Trend{Trace: sampleTrace, Database: sampleDB, Tool: "goose", Applied: 2, Median: 3 * time.Second, EarlierRuns: 20, EarlierMedian: 400 * time.Millisecond,
 		Compared: 1, Slower: []event.Slower{{MigrationID: sampleTrace.MigrationID, Version: "20260304", Duration: 5 * time.Second, Median: time.Second, Earlier: 12}}})
 	l.Trend(&event.Trend{})
-	l.Line("info", "config.changed", event.Trace{}, event.Database{}, nil)
+	l.Recovered(sampleTrace, sampleDB, "rolled_back")
+	l.Checkpoint(sampleDB, "shop/01932b3c-7a00-7000-8000-000000000001", 7, []byte("shop/01932b3c-7a00-7000-8000-000000000001\n7\nXA00uw7oPyUCJf+HbfZSpomC3P4pr59qxdaJ+nRiBCw=\n\n— shop 4nbVx5\n"))
+	l.Suppression(sampleTrace, sampleDB, Suppression{Kind: "hit", ID: "1f2e", Reason: "nightly export", Creator: "ann", Until: sampleTime, UntilVersion: "0050", Hits: 3})
+	l.ConfigChanged(sampleDB, "9c1185a5c5e9fc54612808977ee8f548", "5eed5eed5eed5eed5eed5eed5eed5eed", []Setting{{"slow.read", "50ms", "200ms"}})
 }
