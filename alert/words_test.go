@@ -2,6 +2,7 @@ package alert
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,31 @@ func TestTheFingerprintHoldsNothingOfAProcess(t *testing.T) {
 		b := a
 		if change(&b); a.fingerprint() == b.fingerprint() {
 			t.Errorf("another %s has the same one", what)
+		}
+	}
+}
+
+// TestDocumentedRules: docs/configuration.md has the rules with their defaults.
+func TestDocumentedRules(t *testing.T) {
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	duration := func(d time.Duration) string {
+		if d == 0 {
+			return "–"
+		}
+		return "`" + strings.Replace(d.String(), "m0s", "m", 1) + "`"
+	}
+	for _, name := range Rules() {
+		r := builtin[name]
+		threshold := duration(r.After)
+		if r.Count > 0 {
+			threshold = strconv.Itoa(r.Count)
+		}
+		row := "| [`" + name + "`](runbooks/" + name + ".md) | " + string(r.Severity) + " | " + threshold + " | " + duration(r.For) + " | " + duration(r.KeepFiring) + " |"
+		if !strings.Contains(string(text), row+"\n") {
+			t.Errorf("docs/configuration.md lacks\n%s", row)
 		}
 	}
 }
