@@ -26,9 +26,15 @@
 //
 // Nothing of the witness fails a statement, unless audit.Strict was asked for.
 // Queues are bounded and drops are counted, panics in its code are contained and
-// counted, and Config.Disabled turns everything off. One thing makes a statement
-// wait: the audit trail's intent, written before a migration's first statement,
-// for at most audit.Config.Timeout.
+// counted, and Config.Disabled turns everything off.
+//
+// A statement outside a migration run waits for nothing but, before the first lock
+// call of its connection, the question which session this is. In a run some wait,
+// with a bound: that question and the one for the timeouts in force for 1 s each,
+// the audit trail's look at the schema as the run begins, its intent before a
+// migration's first statement and its outcome at the end for audit.Config.Timeout
+// each, the log's line at the end of a migration and of the run for 10 ms, and
+// what Config.FlushOnFailure asks for.
 //
 // # Caveats
 //

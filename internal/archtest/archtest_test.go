@@ -20,6 +20,7 @@ func ours() Layout {
 			{"metrics", []string{"event"}, sinks},
 			{"audit", []string{"event"}, sinks},
 			{"alert", []string{"event"}, sinks},
+			{"dashboard", []string{"event"}, sinks},
 			{"probe", []string{"event"}, "a probe looks at a database from outside and reports in events"},
 			{"internal/testdb", nil, "a test kit does not depend on what is tested by it"},
 			{"internal/fakedb", nil, "a test kit does not depend on what is tested by it"},
