@@ -28,8 +28,9 @@
 // Queues are bounded and drops are counted, panics in its code are contained and
 // counted, and Config.Disabled turns everything off.
 //
-// A statement outside a migration run waits for nothing but, before the first lock
-// call of its connection, the question which session this is. In a run some wait,
+// A statement outside a migration run waits for nothing but, once per connection and
+// before a text that a tool might send (DDL, a lock call, a look at a version table),
+// the question which session this is. In a run some wait,
 // with a bound: that question and the one for the timeouts in force for 1 s each,
 // the audit trail's look at the schema as the run begins, its intent before a
 // migration's first statement and its outcome at the end for audit.Config.Timeout
