@@ -145,6 +145,7 @@ type connector struct {
 	start    coldStart
 	audit    *audit.Store
 	audited  audit.Stats // what the metrics have of it; guarded by w.mu
+	altered  atomic.Bool // the last verification found it so
 	metrics  *metrics.Connector
 	prepared *metrics.Counter // first executions of prepared statements
 

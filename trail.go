@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/audit"
@@ -134,6 +135,7 @@ func (w *Witness) verifyAudit(ctx context.Context) (dashboard.Status, error) {
 			if report.Altered() {
 				s.Verdict = dashboard.Broken
 			}
+			c.verified(report)
 			for _, f := range report.Findings {
 				s.Findings = append(s.Findings, f.Sentence)
 			}
@@ -143,6 +145,22 @@ func (w *Witness) verifyAudit(ctx context.Context) (dashboard.Status, error) {
 		}
 	}
 	return s, nil
+}
+
+// verified tells that the trail was altered, so that somebody is alerted, and when
+// a later verification finds it whole.
+func (c *connector) verified(r *audit.Report) {
+	altered := r.Altered()
+	if c.altered.Swap(altered) == altered {
+		return
+	}
+	t := event.Trouble{Database: c.db, Part: "audit", Kind: "verify_failed", Message: "the audit trail is whole again", Over: !altered}
+	if altered {
+		first := slices.IndexFunc(r.Findings, func(f audit.Finding) bool { return !f.Code.Warning() })
+		t.Message = "the audit trail was altered: " + r.Findings[first].Sentence
+		t.Hint = "run sqlwitness audit verify with the anchors' checkpoints, keep the database's logs, and find out who had access"
+	}
+	c.w.trouble(t)
 }
 
 func (c *connector) verifyAudit(ctx context.Context, keys []string) (*audit.Report, error) {

@@ -2,13 +2,17 @@ package sqlwitness
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/dashboard"
+	"github.com/sqlwitness/sqlwitness/event"
 	"github.com/sqlwitness/sqlwitness/eventlog"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
 )
@@ -40,6 +44,53 @@ func TestVerifyOnThePage(t *testing.T) {
 				t.Errorf("%d entries, want %d (%v)", n, want, err)
 			}
 		})
+	}
+}
+
+// troubles is a sink that keeps what cannot do its work.
+type troubles struct {
+	event.Ignore
+	told []string
+}
+
+func (s *troubles) Trouble(t *event.Trouble) {
+	s.told = append(s.told, fmt.Sprintf("%s %s %v", t.Part, t.Kind, t.Over))
+}
+
+// TestAlteredTrailIsTold: somebody is alerted once, and told when it is whole again.
+func TestAlteredTrailIsTold(t *testing.T) {
+	dsn := testdb.PostgreSQL(t)
+	told := &troubles{}
+	w := newWitness(t, Config{Sinks: []event.Sink{told}})
+	db, err := w.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	bare, err := sql.Open("postgres", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	step := func(on *sql.DB, texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			if _, err := on.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	step(db, "CREATE TABLE orders (id int)")
+	for _, text := range []string{"UPDATE sqlwitness.seal SET leaf_hash = '\\x00' || leaf_hash WHERE idx = 0", "", "UPDATE sqlwitness.seal SET leaf_hash = substr(leaf_hash, 2) WHERE idx = 0", ""} {
+		if _, err := w.verifyAudit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if text != "" {
+			step(bare, "ALTER TABLE sqlwitness.seal DISABLE TRIGGER USER", text, "ALTER TABLE sqlwitness.seal ENABLE ALWAYS TRIGGER append_only", "ALTER TABLE sqlwitness.seal ENABLE ALWAYS TRIGGER no_truncate")
+		}
+	}
+	if want := []string{"audit verify_failed false", "audit verify_failed true"}; !slices.Equal(told.told, want) {
+		t.Errorf("told %q, want %q", told.told, want)
 	}
 }
 

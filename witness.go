@@ -66,7 +66,7 @@ func New(cfg Config) (*Witness, error) {
 		paces: map[event.Database]*pace{}, lookouts: map[event.Database]*lookout{}}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
-	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow})
+	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow, Lost: func(t *event.Trouble) { w.trouble(*t) }})
 	if w.alerts, err = w.newAlerts(); err != nil {
 		return nil, err
 	}

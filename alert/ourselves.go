@@ -25,7 +25,10 @@ func (e *Engine) trouble(now time.Time, t event.Trouble) {
 		}
 		c.rule, c.object = AuditFailure, t.Kind
 		c.says = "the audit trail has a gap or will have one: " + words(t.Kind)
-		if lost := t.Kind == "spool" || strings.HasPrefix(t.Kind, "verify") || strings.HasPrefix(t.Kind, "tamper") || t.ErrorClass == "tampered"; lost {
+		if t.Kind == "verify_failed" {
+			c.says = "the audit trail was altered"
+		}
+		if lost := t.Kind == "spool" || t.Kind == "verify_failed" || t.ErrorClass == "tampered"; lost {
 			c.severity = event.Critical
 		}
 	case "probe":
@@ -66,7 +69,7 @@ func findingWords(kind string) string {
 	known := map[string]string{
 		"invalid_index": "invalid index", "constraint_not_valid": "constraint not validated", "lock_left": "lock still held",
 		"zombie_lock": "lock held for nobody", "history_edited": "the version table was edited by hand", "schema_drift": "the schema changed between runs",
-		"ddl_out_of_band": "DDL outside any migration", "unlocked_by_hand": "the migration lock was released by hand",
+		"ddl_out_of_band": "DDL outside any migration",
 	}
 	if w := known[kind]; w != "" {
 		return w

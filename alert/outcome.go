@@ -204,7 +204,7 @@ func (e *Engine) runEnded(now time.Time, r event.Run) {
 // found are the kinds of findings, by rule.
 var found = map[string]string{
 	"invalid_index": DirtyState, "constraint_not_valid": DirtyState, "lock_left": DirtyState, "zombie_lock": DirtyState,
-	"history_edited": OutOfBand, "schema_drift": OutOfBand, "ddl_out_of_band": OutOfBand, "unlocked_by_hand": OutOfBand,
+	"history_edited": OutOfBand, "schema_drift": OutOfBand, "ddl_out_of_band": OutOfBand,
 }
 
 // maxObjects bounds how many objects an alert names.

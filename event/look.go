@@ -120,7 +120,8 @@ type Finding struct {
 	At       time.Time
 
 	// Kind is invalid_index, constraint_not_valid, lock_left, still_running,
-	// zombie_lock, history_edited, schema_drift, ddl_out_of_band, unlocked_by_hand, ….
+	// zombie_lock, history_edited, schema_drift, ddl_out_of_band, guard_missing,
+	// guard_off, guard_altered.
 	Kind    string
 	Object  string
 	Message string // one sentence
@@ -131,7 +132,7 @@ type Finding struct {
 type Trouble struct {
 	Database Database // empty where it concerns all
 	At       time.Time
-	Part     string // "audit", "probe", "alert", "log"
+	Part     string // "audit", "probe", "alert", "metrics", "log"
 	Kind     string // of low cardinality
 	Message  string // free of secrets
 	Hint     string // what to do

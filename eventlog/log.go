@@ -30,6 +30,9 @@ type Config struct {
 	Slow Slow
 	// Queue is how many lines may wait to be written; 0 means 1024.
 	Queue int
+	// Lost is told when lines begin to be lost, and when that is over, on a
+	// goroutine of its own. It may write to the Log. nil means that nobody is.
+	Lost func(*event.Trouble)
 	// Now is the clock of the lines' time; nil means time.Now.
 	Now func() time.Time
 }
@@ -66,7 +69,7 @@ func New(cfg Config) *Log {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	q := newQueue(cfg.Output, cfg.Queue)
+	q := newQueue(cfg.Output, cfg.Queue, cfg.Lost)
 	return &Log{
 		level:  levelOf(cfg.Level),
 		slow:   cfg.Slow,

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // queue carries lines to the one goroutine that writes them.
@@ -20,6 +22,7 @@ type queue struct {
 	closed bool
 
 	dropped, failed atomic.Uint64
+	loss            loss
 	stuck           atomic.Bool // a line was waited for in vain, and none written since
 }
 
@@ -35,8 +38,9 @@ const patience = 10 * time.Millisecond
 // maxPooled keeps a buffer that a very long line has grown from staying.
 const maxPooled = 16 << 10
 
-func newQueue(out io.Writer, size int) *queue {
+func newQueue(out io.Writer, size int, lost func(*event.Trouble)) *queue {
 	q := &queue{out: out, lines: make(chan *line, size), done: make(chan struct{})}
+	q.loss.tell = lost
 	q.pool.New = func() any { return new(line) }
 	go q.run()
 	return q
@@ -45,8 +49,12 @@ func newQueue(out io.Writer, size int) *queue {
 func (q *queue) run() {
 	defer close(q.done)
 	for l := range q.lines {
-		if err := q.write(l.bytes); err != nil {
+		switch err := q.write(l.bytes); {
+		case err != nil:
 			q.failed.Add(1)
+			q.loss.begins(&outputFailed)
+		case len(q.lines) <= cap(q.lines)/2: // the next line is not dropped either
+			q.loss.ends()
 		}
 		q.stuck.Store(false)
 		if l.written != nil {
@@ -77,7 +85,8 @@ func (q *queue) put(b []byte, written chan struct{}) (queued bool) {
 	l := q.pool.Get().(*line)
 	l.bytes, l.written = appendPrintable(l.bytes[:0], b), written
 	q.mu.Lock()
-	if !q.closed {
+	closed := q.closed
+	if !closed {
 		select {
 		case q.lines <- l:
 			queued = true
@@ -87,6 +96,9 @@ func (q *queue) put(b []byte, written chan struct{}) (queued bool) {
 	q.mu.Unlock()
 	if !queued {
 		q.dropped.Add(1)
+		if !closed {
+			q.loss.begins(&queueFull)
+		}
 		l.written = nil
 		q.pool.Put(l)
 	}

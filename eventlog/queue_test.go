@@ -3,9 +3,13 @@ package eventlog
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,4 +187,61 @@ func TestLinesOfSeveralConnectionsStayWhole(t *testing.T) {
 	if n := len(parsed(t, out.String())); uint64(n)+l.Dropped() != 4000 || n == 0 {
 		t.Errorf("%d lines and %d dropped", n, l.Dropped())
 	}
+}
+
+// TestLossIsTold: once when lines begin to be lost, and once when they are written
+// again, though the log of it is the one that loses them.
+func TestLossIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		out  func() (io.Writer, func()) // and what mends it
+		want []string
+	}{
+		"full": {func() (io.Writer, func()) {
+			out := &stuck{release: make(chan struct{})}
+			return out, func() { close(out.release) }
+		}, []string{"queue_full false", "queue_full true"}},
+		"failing": {func() (io.Writer, func()) {
+			out := &breaking{}
+			out.broken.Store(true)
+			return out, func() { out.broken.Store(false) }
+		}, []string{"output false", "output true"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				out, mend := c.out()
+				var told []string
+				var l *Log
+				l = New(Config{Output: out, Queue: 4, Lost: func(tr *event.Trouble) {
+					told = append(told, fmt.Sprint(tr.Kind, " ", tr.Over))
+					l.Trouble(tr)
+				}})
+				for range 20 {
+					l.Lock(&event.Lock{Stage: event.LockWaiting, Trace: sampleTrace})
+					synctest.Wait()
+				}
+				mend()
+				synctest.Wait()
+				l.Lock(&event.Lock{Stage: event.LockWaiting, Trace: sampleTrace})
+				if err := l.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				l.Lock(&event.Lock{Stage: event.LockWaiting, Trace: sampleTrace}) // after the end none is missed
+				synctest.Wait()
+				if !slices.Equal(told, c.want) {
+					t.Errorf("told %v, want %v", told, c.want)
+				}
+			})
+		})
+	}
+}
+
+// breaking is an output that fails as long as it is broken.
+type breaking struct{ broken atomic.Bool }
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if b.broken.Load() {
+		return 0, errors.New("no space left")
+	}
+	return len(p), nil
 }

@@ -124,7 +124,7 @@ func Families() []Family {
 		{auditEntries, KindCounter, []string{"place"},
 			"Audit entries by where they went: tx, in a transaction of the migration; own, through the audit's own connection; spool, the file; lost, nowhere."},
 		{auditFailures, KindCounter, []string{"kind"},
-			"Reasons that kept audit entries out of the database, each counted when it begins, by kind."},
+			"What kept audit entries out of the database or was found wrong with the trail, each counted when it begins, by kind."},
 		{blockedSessions, KindGauge, nil,
 			"Sessions that wait, directly or through others, for a statement or transaction that is watched; replicas that wait for a migration lock are not among them."},
 		{victimSeconds, KindCounter, nil,
