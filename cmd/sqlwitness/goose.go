@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/joho/godotenv"
@@ -117,7 +118,7 @@ func gooseCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 		return exitOK
 	}
-	a.rest = append(a.target(os.Getenv), a.rest...)
+	a.rest = completed(a.rest, os.Getenv)
 	if len(a.rest) < 3 {
 		flags.Usage()
 		return exitBad
@@ -216,13 +217,14 @@ func (a *gooseArguments) environment(getenv func(string) string) {
 	}
 }
 
-// target is DRIVER and DBSTRING as far as the environment has them.
-func (a *gooseArguments) target(getenv func(string) string) []string {
-	var target []string
-	for _, name := range []string{"GOOSE_DRIVER", "GOOSE_DBSTRING"} {
-		if v := getenv(name); v != "" {
-			target = append(target, v)
-		}
+// completed is DRIVER DBSTRING COMMAND …, of which the environment has the first,
+// the second or both.
+func completed(args []string, getenv func(string) string) []string {
+	if driver := getenv("GOOSE_DRIVER"); driver != "" {
+		args = slices.Insert(slices.Clone(args), 0, driver)
 	}
-	return target
+	if dsn := getenv("GOOSE_DBSTRING"); dsn != "" {
+		args = slices.Insert(slices.Clone(args), 1, dsn)
+	}
+	return args
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-sql-driver/mysql"
@@ -21,12 +22,12 @@ var gooseDrivers = map[string]string{
 // DBSTRING. It sets goose's dialect.
 func (a *gooseArguments) database() (driver, dsn string, err error) {
 	name, dsn := a.rest[0], a.rest[1]
+	driver, ok := gooseDrivers[name]
+	if !ok { // the name is not repeated: it may be the DBSTRING, put first
+		return "", "", errors.New("DRIVER is none that is built into sqlwitness; it has postgres, pgx, redshift, mysql, tidb, starrocks, sqlite3 and sqlite")
+	}
 	if err := goose.SetDialect(name); err != nil {
 		return "", "", err
-	}
-	driver, ok := gooseDrivers[name]
-	if !ok {
-		return "", "", fmt.Errorf("driver %q is not built into sqlwitness; it has postgres, pgx, redshift, mysql, tidb, starrocks, sqlite3 and sqlite", name)
 	}
 	if name == "mysql" { // and not its relatives: as goose does
 		dsn, err = a.mysqlDSN(dsn)

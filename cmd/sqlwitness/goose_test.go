@@ -132,4 +132,24 @@ func TestGooseDatabase(t *testing.T) {
 			t.Errorf("%s: %s %s %v, want %s %s", c.name, driver, opened, err, c.driver, c.opened)
 		}
 	}
+	_, _, err := (&gooseArguments{rest: []string{"postgres://u:secret@h/d", "postgres", "up"}}).database()
+	if said := errorText(err); !strings.Contains(said, "DRIVER is none") || strings.Contains(said, "secret") {
+		t.Errorf("a database in the driver's place: %q", said)
+	}
+}
+
+// The environment may have the driver, the database or both; the rest is named.
+func TestGooseEnvironment(t *testing.T) {
+	for _, c := range []struct{ driver, dsn, args, want string }{
+		{"", "", "sqlite3 a.db up-to 2", "sqlite3 a.db up-to 2"},
+		{"sqlite3", "a.db", "up-to 2", "sqlite3 a.db up-to 2"},
+		{"sqlite3", "", "a.db up-to 2", "sqlite3 a.db up-to 2"},
+		{"", "a.db", "sqlite3 up-to 2", "sqlite3 a.db up-to 2"},
+	} {
+		env := map[string]string{"GOOSE_DRIVER": c.driver, "GOOSE_DBSTRING": c.dsn}
+		got := strings.Join(completed(strings.Fields(c.args), func(name string) string { return env[name] }), " ")
+		if got != c.want {
+			t.Errorf("%s with %v: %s, want %s", c.args, env, got, c.want)
+		}
+	}
 }
