@@ -41,6 +41,10 @@ func newMigration(w *sqlwitness.Witness, sourceURL, databaseURL string) (*migrat
 		return nil, fmt.Errorf("failed to open database: %s:// is not built into sqlwitness; it has %s", name,
 			strings.Join(slices.Sorted(maps.Keys(migrateDatabases)), ", "))
 	}
+	// The URL of another source may hold a token, and a driver's error the URL.
+	if sourceName != "file" {
+		return nil, fmt.Errorf("failed to open source: %s:// is not built into sqlwitness; it has file", sourceName)
+	}
 	files, err := source.Open(sourceURL)
 	if err != nil {
 		return nil, fmt.Errorf("failed to open source, %q: %w", sourceURL, err)
