@@ -45,11 +45,8 @@ func auditVerify(ctx context.Context, args []string, out, errs io.Writer) error 
 	var keys, anchors list
 	f.Var(&keys, "key", "public `key`, or a file of them; may be repeated; default that of "+audit.EnvKey)
 	f.Var(&anchors, "anchor", "`file` with checkpoints from outside the database: an anchor's, or a log; may be repeated; - for stdin")
-	if err := f.Parse(args); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("audit verify takes no argument %q", f.Arg(0))
 	}
 	if *since && len(anchors) == 0 {
 		return errors.New("-since goes by the anchors: name one with -anchor")
