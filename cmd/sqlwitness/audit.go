@@ -145,14 +145,21 @@ func openAudited(dsn string) (db *sql.DB, system string, err error) {
 		db, err = sql.Open("mysql", cfg.FormatDSN())
 		return db, "mysql", err
 	case "sqlite":
-		// A file that does not exist would be made.
-		if _, err := os.Stat(strings.SplitN(rest, "?", 2)[0]); err != nil {
+		dsn, file := sqliteDSN(rest)
+		if _, err := os.Stat(file); err != nil { // a file that does not exist would be made
 			return nil, "", fmt.Errorf("-dsn: %w", err)
 		}
-		db, err = sql.Open("sqlite", "file:"+rest)
+		db, err = sql.Open("sqlite", dsn)
 		return db, "sqlite", err
 	}
 	return nil, "", errors.New("-dsn must begin with postgres://, mysql:// or sqlite://")
+}
+
+// sqliteDSN is what follows sqlite:// as SQLite takes it, and the file that it
+// names. SQLite reads a URI, in which # and % in a file's name mean something else.
+func sqliteDSN(rest string) (dsn, file string) {
+	file, query, _ := strings.Cut(rest, "?")
+	return "file:" + strings.NewReplacer("%", "%25", "#", "%23").Replace(file) + "?" + query, file
 }
 
 // list is a flag that may be repeated.

@@ -120,7 +120,8 @@ func (f auditFlags) store(cfg audit.Config) (store *audit.Store, done func(), er
 func parentDSN(address string) (dsn, name string, err error) {
 	scheme, rest, _ := strings.Cut(address, "://")
 	if scheme == "sqlite" {
-		return "file:" + rest, path.Base(strings.SplitN(rest, "?", 2)[0]), nil
+		dsn, file := sqliteDSN(rest)
+		return dsn, path.Base(file), nil
 	}
 	u, err := parseURL(address)
 	if err != nil {
