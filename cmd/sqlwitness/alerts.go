@@ -67,12 +67,23 @@ func newAlertFlags(name string, errs io.Writer) alertFlags {
 
 // parse reads the flags and the configuration.
 func (f alertFlags) parse(args []string) (alert.Config, error) {
-	if err := f.Parse(args); err != nil {
+	if err := f.arguments(args); err != nil {
 		return alert.Config{}, err
 	}
-	if f.NArg() > 0 {
-		return alert.Config{}, fmt.Errorf("%s takes no argument %q", f.Name(), f.Arg(0))
+	return f.configuration()
+}
+
+func (f alertFlags) arguments(args []string) error {
+	if err := f.Parse(args); err != nil {
+		return err
 	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", f.Name(), f.Arg(0))
+	}
+	return nil
+}
+
+func (f alertFlags) configuration() (alert.Config, error) {
 	if *f.config != "" {
 		if err := os.Setenv("SQLWITNESS_CONFIG", *f.config); err != nil {
 			return alert.Config{}, err
@@ -87,11 +98,11 @@ func (f alertFlags) parse(args []string) (alert.Config, error) {
 
 func alertsCheck(args []string, out, errs io.Writer) error {
 	f := newAlertFlags("check", errs)
-	cfg, err := f.parse(args)
+	if err := f.arguments(args); err != nil {
+		return err
+	}
+	cfg, err := f.configuration()
 	if err != nil {
-		if !f.Parsed() || f.NArg() > 0 || errors.Is(err, flag.ErrHelp) {
-			return err
-		}
 		return bad{err}
 	}
 	known, err := knownOf(cfg)
