@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sqlwitness/sqlwitness/audit"
 )
 
 // trailEntry is what a report reads of an entry of the audit trail;
@@ -42,6 +44,9 @@ type trailEntry struct {
 	LockWait    nanos  `json:"lock_wait_ns"`
 	ErrorClass  string `json:"error_class"`
 	SQLState    string `json:"sqlstate"`
+	Facts       struct {
+		Resolution string `json:"resolution"`
+	} `json:"facts"`
 }
 
 // nanos is how the trail writes a duration.
@@ -92,18 +97,12 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the audit trail: %w", err)
 	}
-	// What else is in the trail, notes and states, is of no migration.
-	entries = slices.DeleteFunc(entries, func(e *trailEntry) bool {
-		return e.Kind != "intent" && e.Kind != "outcome" && e.Kind != "recovered"
-	})
 	if run == "" {
-		if len(entries) == 0 {
-			return nil, errors.New("the audit trail is empty")
+		if run = lastRun(entries); run == "" {
+			return nil, errors.New("the audit trail has no migration")
 		}
-		run = entries[len(entries)-1].Run
 	}
-	entries = slices.DeleteFunc(entries, func(e *trailEntry) bool { return e.Run != run })
-	if len(entries) == 0 {
+	if entries = entriesOf(run, entries); len(entries) == 0 {
 		return nil, fmt.Errorf("there is no run %q in the newest %d entries of the audit trail", run, newestEntries)
 	}
 	for _, e := range entries {
@@ -112,6 +111,36 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 		}
 	}
 	return reportOfEntries(run, entries), nil
+}
+
+// lastRun is the run of the newest entry of a migration; "" where there is none.
+// What else is in the trail, notes and states, is of no run.
+func lastRun(entries []*trailEntry) string {
+	for _, e := range slices.Backward(entries) {
+		if e.Run != "" {
+			return e.Run
+		}
+	}
+	return ""
+}
+
+// entriesOf are those of a run, and after them how its attempts ended that another
+// process found open. These name the attempt and no run, and their ids may sort
+// before the intent's.
+func entriesOf(run string, entries []*trailEntry) (list []*trailEntry) {
+	attempts := map[string]bool{}
+	for _, e := range entries {
+		if e.Run == run {
+			attempts[e.Attempt] = true
+			list = append(list, e)
+		}
+	}
+	for _, e := range entries {
+		if e.Kind == audit.KindRecovered && attempts[e.Attempt] {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // trail is how a database keeps the audit trail.
@@ -186,6 +215,10 @@ func reportOfEntries(run string, entries []*trailEntry) *runReport {
 	r := &runReport{ID: run}
 	attempts := map[string]*reportMigration{}
 	for _, e := range entries {
+		if e.Kind == audit.KindRecovered {
+			attempts[e.Attempt].resolve(audit.Resolution(e.Facts.Resolution))
+			continue
+		}
 		r.Tool, r.System, r.Database, r.Correlation = e.Tool, e.DB.System, e.DB.Name, e.Correlation
 		r.extend(e.Started, e.ClientTime)
 		m := attempts[e.Attempt]
@@ -216,6 +249,22 @@ func reportOfEntries(run string, entries []*trailEntry) *runReport {
 	r.count()
 	r.Notes = append(r.Notes, "Made from the audit trail, which has each statement's duration and not its start: statements are drawn one after the other. Whether the trail was altered is for sqlwitness audit verify to say.")
 	return r
+}
+
+// resolve notes how another process has found that it ended. An outcome of its own
+// that is certain stays.
+func (m *reportMigration) resolve(how audit.Resolution) {
+	if m.Outcome != "" && m.Outcome != "interrupted" {
+		return
+	}
+	switch m.Outcome = "interrupted"; how {
+	case audit.Committed:
+		m.Outcome, m.Verdict = "applied", "its process ended before it had the answer to its commit, which went through"
+	case audit.RolledBack:
+		m.Verdict = "its process ended in the middle, and the transaction was rolled back: nothing of it remains"
+	default:
+		m.Verdict = "its process ended in the middle, not in one transaction: a part of it may remain"
+	}
 }
 
 func (r *runReport) outcome(m *reportMigration, e *trailEntry) {
