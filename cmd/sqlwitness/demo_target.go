@@ -11,10 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
-	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/golang-migrate/migrate/v4/database"
 	migratemysql "github.com/golang-migrate/migrate/v4/database/mysql"
 	"github.com/golang-migrate/migrate/v4/database/postgres"
@@ -93,7 +91,7 @@ func postgresTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 	own := *u
 	own.Path = "/" + name
 	return &demoTarget{
-		parent: "postgres", system: "postgresql", dsn: own.String(), where: "PostgreSQL, " + own.Redacted(), folder: "postgres", dialect: goose.DialectPostgres,
+		parent: "postgres", system: "postgresql", dsn: own.String(), where: "PostgreSQL, " + own.Host + own.Path, folder: "postgres", dialect: goose.DialectPostgres,
 		audit: "sqlwitness.entry", locks: true,
 		migrate: func(db *sql.DB) (database.Driver, error) { return postgres.WithInstance(db, &postgres.Config{}) },
 		remove: func() error {
@@ -103,14 +101,10 @@ func postgresTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 }
 
 func mysqlTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
-	cfg := mysqldriver.NewConfig()
-	cfg.User = u.User.Username()
-	cfg.Passwd, _ = u.User.Password()
-	cfg.Net, cfg.Addr = "tcp", u.Host
-	if !strings.Contains(u.Host, ":") {
-		cfg.Addr += ":3306"
+	cfg, err := mysqlConfig(u)
+	if err != nil {
+		return nil, fmt.Errorf("-dsn: %w", err)
 	}
-	cfg.DBName = strings.TrimPrefix(u.Path, "/")
 	cfg.MultiStatements, cfg.ParseTime = true, true
 	admin, name := cfg.FormatDSN(), demoName()
 	// The audit trail has a database of its own, which stays if it was there.
