@@ -9,7 +9,9 @@ import (
 	"hash"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/event"
@@ -39,6 +41,9 @@ func auditExport(ctx context.Context, args []string, out, errs io.Writer) error 
 	}
 	sum := &summed{out: to, hash: sha256.New()}
 	done := audit.Exported{Format: audit.Format(*format)}
+	// A reader who has enough ends the writing and not the process, so that what was
+	// handed out is recorded.
+	signal.Ignore(syscall.SIGPIPE)
 	p := newEntryCount(errs, "exported")
 	err = audit.Export(ctx, db, system, done.Format, sum, func(n, total int64) { done.Entries = n; p.show(n, total) })
 	p.end()
