@@ -29,7 +29,7 @@ func markdownReport(out io.Writer, r *runReport) error {
 				if slower := r.slower(m); slower != "" {
 					took += " (**" + slower + "**)"
 				}
-				row(mdCode(m.Name()), m.Direction, m.Said(), took, short(m.LockWait), fmt.Sprint(m.Statements), cmp.Or(m.Guarantee, "-"))
+				row(mdCode(m.Name()), mdText(m.Direction), mdText(m.Said()), took, short(m.LockWait), fmt.Sprint(m.Statements), mdText(cmp.Or(m.Guarantee, "-")))
 			}
 		})
 	}
@@ -53,7 +53,7 @@ func mdDetails(b *strings.Builder, r *runReport) {
 	if locks := r.notableLocks(); len(locks) > 0 {
 		mdTable(b, "Locks", "Lock | Outcome | Waited | Attempts | Held |  ", func(row func(...string)) {
 			for _, l := range locks {
-				row(mdCode(l.Kind+" "+l.Key), l.Outcome, short(l.Waited()), count(l.Attempts), short(l.Held()), mdText(l.Anomaly))
+				row(mdCode(l.Kind+" "+l.Key), mdText(l.Outcome), short(l.Waited()), count(l.Attempts), short(l.Held()), mdText(l.Anomaly))
 			}
 		})
 	}

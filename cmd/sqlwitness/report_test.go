@@ -163,6 +163,20 @@ func TestMarkdownEscapes(t *testing.T) {
 	}
 }
 
+// The trail is read as it is, and whoever has the database may have rewritten it.
+func TestMarkdownOfForgedTrail(t *testing.T) {
+	const bad = "up\n\n<img src=x>"
+	r := reportOfEntries("r", []*trailEntry{{Attempt: "a", Kind: "outcome", Run: bad, Tool: bad, Direction: bad, Outcome: bad, Guarantee: bad, ErrorClass: bad, After: bad}})
+	r.Locks = []*reportLock{{Kind: bad, Key: bad, Outcome: bad, Anomaly: bad}}
+	var b strings.Builder
+	if err := markdownReport(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if outside := regexp.MustCompile("`[^`]*`").ReplaceAllString(b.String(), ""); strings.Contains(outside, "<img") {
+		t.Errorf("markup got through:\n%s", outside)
+	}
+}
+
 func TestTicks(t *testing.T) {
 	for _, whole := range []time.Duration{time.Millisecond, 7 * time.Millisecond, time.Second, 16700 * time.Millisecond, time.Hour, 30 * time.Hour} {
 		if n := len(ticks(whole)); n < 2 || n > 10 {
