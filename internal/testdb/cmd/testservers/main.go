@@ -42,14 +42,14 @@ func run(args []string) (code int, err error) {
 	cmd.Env = os.Environ()
 	if os.Getenv(testdb.EnvPostgreSQL) == "" {
 		start := time.Now()
-		s, err := testdb.StartPostgreSQL()
+		s, startErr := testdb.StartPostgreSQL()
 		switch {
-		case err == nil:
+		case startErr == nil:
 			fmt.Fprintf(os.Stderr, "testservers: PostgreSQL started in %v\n", time.Since(start).Round(time.Millisecond))
 			cmd.Env = append(cmd.Env, testdb.EnvPostgreSQL+"="+s.DSN())
 			defer func() { err = errors.Join(err, s.Stop()) }()
-		case !errors.Is(err, testdb.ErrNotInstalled):
-			return 2, err
+		case !errors.Is(startErr, testdb.ErrNotInstalled):
+			return 2, startErr
 		}
 	}
 	// A terminal sends Ctrl-C to the command as well: it ends, and then so do
