@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/pressly/goose/v3"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -46,7 +45,7 @@ func (a *gooseArguments) mysqlDSN(dsn string) (string, error) {
 			return "", fmt.Errorf("-certfile, -ssl-cert, -ssl-key: %w", err)
 		}
 	}
-	cfg, err := mysql.ParseDSN(dsn)
+	cfg, err := parseMySQL(dsn)
 	if err != nil {
 		return "", fmt.Errorf("failed to normalize MySQL connection string: %w", err)
 	}

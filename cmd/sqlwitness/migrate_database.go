@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	driver "github.com/go-sql-driver/mysql"
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
 	"github.com/golang-migrate/migrate/v4/database/mysql"
@@ -151,7 +150,7 @@ func migrateMySQL(w *sqlwitness.Witness, address string) (database.Driver, error
 			return nil, fmt.Errorf("x-tls-…: %w", err)
 		}
 	}
-	dsn, err := driver.ParseDSN(strings.TrimPrefix(address, "mysql://"))
+	dsn, err := parseMySQL(strings.TrimPrefix(address, "mysql://"))
 	if err != nil {
 		return nil, err
 	}

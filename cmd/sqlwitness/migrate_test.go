@@ -70,3 +70,17 @@ func TestURLs(t *testing.T) {
 		}
 	}
 }
+
+// A password is not taken for the name of a network and shown.
+func TestMySQLWithoutAt(t *testing.T) {
+	for _, dsn := range []string{"root:secret/d", "root:secret(h)/d", "root:secret/d?tls=true", "ro@ot:secret/d"} {
+		if _, err := parseMySQL(dsn); !strings.Contains(errorText(err), "there is no @") || strings.Contains(errorText(err), "secret") {
+			t.Errorf("%s: %v", dsn, err)
+		}
+	}
+	for _, dsn := range []string{"/", "/d", "root/d", "tcp(h:1)/d", "root:secret@tcp(h:1)/d", "root:se@c:r/et@tcp([::1]:1)/d?tls=true", "root@unix(/run/my:sql)/d"} {
+		if _, err := parseMySQL(dsn); err != nil && strings.Contains(err.Error(), "there is no @") {
+			t.Errorf("%s: %v", dsn, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -39,6 +40,17 @@ func (f tlsFiles) register(name string) error {
 		cfg.Certificates = []tls.Certificate{pair}
 	}
 	return mysql.RegisterTLSConfig(name, cfg)
+}
+
+// parseMySQL is mysql.ParseDSN, but for an error that would show a password: where
+// the @ after it was forgotten, it is taken for the name of the network.
+func parseMySQL(dsn string) (*mysql.Config, error) {
+	server := dsn[:max(0, strings.LastIndex(dsn, "/"))]
+	network, _, _ := strings.Cut(server[strings.LastIndex(server, "@")+1:], "(")
+	if strings.Contains(network, ":") {
+		return nil, errors.New("there is no @ between the password and the address; a DSN looks like user:password@tcp(host:3306)/database")
+	}
+	return mysql.ParseDSN(dsn)
 }
 
 // mysqlConfig reads a URL like mysql://user:password@host:3306/database?tls=true.

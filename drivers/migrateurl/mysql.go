@@ -2,6 +2,7 @@ package migrateurl
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -40,6 +41,9 @@ func mysqlDSN(address string) (*driver.Config, parameters, error) {
 	address = strings.TrimPrefix(address, "mysql://")
 	// What the errors of the first two quote comes after the password.
 	credentials, rest := cut(address)
+	if passwordIsNetwork(address) {
+		return nil, parameters{}, errNoAt
+	}
 	if err := registerTLS(rest); err != nil {
 		return nil, parameters{}, err
 	}
@@ -66,6 +70,17 @@ func mysqlDSN(address string) (*driver.Config, parameters, error) {
 		return own
 	})
 	return dsn, p, nil
+}
+
+// errNoAt comes before an error that would show the password.
+var errNoAt = errors.New("migrateurl: MySQL URL: there is no @ between the password and the address, as in mysql://user:password@tcp(host:3306)/database")
+
+// passwordIsNetwork tells a DSN whose @ was forgotten: the driver would take user and
+// password for the name of the network.
+func passwordIsNetwork(dsn string) bool {
+	server := dsn[:max(0, strings.LastIndex(dsn, "/"))]
+	network, _, _ := strings.Cut(server[strings.LastIndex(server, "@")+1:], "(")
+	return strings.Contains(network, ":")
 }
 
 // cut parts a DSN after the @ that ends user and password, as the driver does.
