@@ -145,8 +145,8 @@ func migrateMySQL(w *sqlwitness.Witness, address string) (database.Driver, error
 	if p.err != nil {
 		return nil, p.err
 	}
-	if files.ca != "" {
-		if err := files.register(p.Get("tls")); err != nil {
+	if name := p.Get("tls"); files.ca != "" && !isDriversTLS(name) {
+		if err := files.register(name); err != nil {
 			return nil, fmt.Errorf("x-tls-…: %w", err)
 		}
 	}
@@ -166,6 +166,16 @@ func migrateMySQL(w *sqlwitness.Witness, address string) (database.Driver, error
 	return over(w, "mysql", dsn.FormatDSN(), func(db *sql.DB) (database.Driver, error) {
 		return mysql.WithInstance(db, &cfg)
 	})
+}
+
+// isDriversTLS tells the values of tls that the MySQL driver has a meaning for; files
+// are not looked at then.
+func isDriversTLS(name string) bool {
+	switch strings.ToLower(name) {
+	case "", "1", "0", "true", "false", "skip-verify", "preferred":
+		return true
+	}
+	return false
 }
 
 func migrateSQLite(w *sqlwitness.Witness, address string) (database.Driver, error) {
