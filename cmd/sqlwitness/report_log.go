@@ -154,6 +154,12 @@ func (m milliseconds) duration() time.Duration {
 var timeoutKeys = []string{"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "lock_wait_timeout",
 	"innodb_lock_wait_timeout", "max_statement_time", "max_execution_time", "busy_timeout"}
 
+// logText is a log that is read through, and then here and there again.
+type logText interface {
+	io.Reader
+	io.ReaderAt
+}
+
 func reportOfLogFile(path string, in io.Reader, run string) (*runReport, error) {
 	if path != "-" {
 		file, err := os.Open(path)
@@ -161,21 +167,28 @@ func reportOfLogFile(path string, in io.Reader, run string) (*runReport, error) 
 			return nil, err
 		}
 		defer file.Close()
+		if about, err := file.Stat(); err == nil && about.Mode().IsRegular() {
+			return reportOfLog(file, run)
+		}
 		in = file
 	}
-	return reportOfLog(in, run)
+	all, err := io.ReadAll(in) // a pipe is read once
+	if err != nil {
+		return nil, fmt.Errorf("read the log: %w", err)
+	}
+	return reportOfLog(bytes.NewReader(all), run)
 }
 
 // reportOfLog reads the lines of one run: the one named, or the last. Lines
 // that are not the witness's, of a log that others write to as well, are left out.
-func reportOfLog(in io.Reader, run string) (*runReport, error) {
-	lines, strange, err := readLog(in)
+func reportOfLog(in logText, run string) (*runReport, error) {
+	l, err := readLog(in)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	if run == "" {
-		for _, l := range lines {
-			if l.Run != "" && (strings.HasPrefix(l.Event, "run.") || strings.HasPrefix(l.Event, "migration.")) {
+		for _, l := range l.ofRuns {
+			if strings.HasPrefix(l.Event, "run.") || strings.HasPrefix(l.Event, "migration.") {
 				run = l.Run
 			}
 		}
@@ -183,45 +196,71 @@ func reportOfLog(in io.Reader, run string) (*runReport, error) {
 			return nil, errors.New("there is no run in the log: is it the witness's, at level info or debug?")
 		}
 	}
-	if !slices.ContainsFunc(lines, func(l *logLine) bool { return l.Run == run }) {
+	if !slices.ContainsFunc(l.ofRuns, func(l *logLine) bool { return l.Run == run }) {
 		return nil, fmt.Errorf("there is no run %q in the log", run)
 	}
 	a := newAccountOfLog(run)
-	for _, l := range lines {
+	for _, l := range l.ofRuns {
 		if l.Run == run {
 			a.add(l)
 		}
 	}
 	a.finish()
 	// Lines of no run belong to the one that was under way.
-	for _, l := range lines {
-		if l.Run == "" && !l.Time.Before(a.report.Start) && !l.Time.After(a.report.End) {
+	for _, p := range l.others {
+		if p.time.Before(a.report.Start) || p.time.After(a.report.End) {
+			continue
+		}
+		text := make([]byte, p.size)
+		if _, err := in.ReadAt(text, p.at); err != nil {
+			return nil, fmt.Errorf("read the log again: %w", err)
+		}
+		if l := parseLine(text); l != nil {
 			a.add(l)
 		}
 	}
-	if strange > 0 {
-		a.report.Notes = append(a.report.Notes, fmt.Sprintf("The log has %s that the witness did not write, or not to the end.", plural(strange, "line")))
+	if l.strange > 0 {
+		a.report.Notes = append(a.report.Notes, fmt.Sprintf("The log has %s that the witness did not write, or not to the end.", plural(l.strange, "line")))
 	}
 	return a.report, nil
 }
 
+// logLines are the lines of a log. An application's has millions that are of no
+// run, of which only the place is kept.
+type logLines struct {
+	ofRuns  []*logLine
+	others  []logPlace
+	strange int // how many are not the witness's
+}
+
+type logPlace struct {
+	time time.Time
+	at   int64
+	size int
+}
+
 // readLog reads lines of any length.
-func readLog(in io.Reader) (lines []*logLine, strange int, err error) {
+func readLog(in io.Reader) (lines logLines, err error) {
 	r := bufio.NewReader(in)
+	at := int64(0)
 	for {
 		text, err := r.ReadBytes('\n')
-		if text = bytes.TrimSpace(text); len(text) > 0 {
-			if l := parseLine(text); l != nil {
-				lines = append(lines, l)
-			} else {
-				strange++
+		if len(bytes.TrimSpace(text)) > 0 {
+			switch l := parseLine(text); {
+			case l == nil:
+				lines.strange++
+			case l.Run == "":
+				lines.others = append(lines.others, logPlace{l.Time, at, len(text)})
+			default:
+				lines.ofRuns = append(lines.ofRuns, l)
 			}
 		}
+		at += int64(len(text))
 		switch {
 		case errors.Is(err, io.EOF):
-			return lines, strange, nil
+			return lines, nil
 		case err != nil:
-			return nil, 0, err
+			return logLines{}, err
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -121,6 +122,30 @@ func TestReportOfRun(t *testing.T) {
 	}
 	if _, err := reportOfLog(strings.NewReader(`{"time":"2026-03-04T05:06:07Z","event":"run.started","run_id":"a"}`), "b"); err == nil {
 		t.Error("a run that is not there was found")
+	}
+}
+
+// Lines of no run are found again where they stood, in a file and in a pipe.
+func TestReportOfOtherLines(t *testing.T) {
+	const log = `{"time":"2026-03-04T05:06:00Z","event":"finding","message":"before"}
+
+not the witness's
+{"time":"2026-03-04T05:06:07Z","event":"run.started","run_id":"a"}
+  {"time":"2026-03-04T05:06:08Z","event":"finding","message":"during"}
+{"time":"2026-03-04T05:06:09Z","event":"run.finished","run_id":"a","outcome":"ok","duration_ms":2000}
+{"time":"2026-03-04T05:06:10Z","event":"finding","message":"after"}`
+	file := filepath.Join(t.TempDir(), "log.jsonl")
+	if err := os.WriteFile(file, []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, "-"} {
+		r, err := reportOfLogFile(path, strings.NewReader(log), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Findings) != 1 || r.Findings[0].Message != "during" || len(r.Notes) != 1 {
+			t.Errorf("%s: %+v, %q", path, r.Findings, r.Notes)
+		}
 	}
 }
 
