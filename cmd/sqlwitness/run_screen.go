@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
@@ -76,4 +78,15 @@ func fit(text string, width int) string {
 		return text
 	}
 	return string(r[:width-1]) + "…"
+}
+
+// plain has a space for what would steer a terminal or turn the text around: names
+// may hold anything.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }

@@ -62,7 +62,7 @@ func (t *told) run() {
 		case <-t.wake:
 			t.write()
 		case <-tick:
-			t.screen.status(t.status())
+			t.screen.status(plain(t.status()))
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (t *told) write() {
 	t.lines = nil
 	t.mu.Unlock()
 	for _, line := range lines {
-		_, _ = t.screen.Write([]byte("sqlwitness: " + line + "\n"))
+		_, _ = t.screen.Write([]byte("sqlwitness: " + plain(line) + "\n"))
 	}
 }
 

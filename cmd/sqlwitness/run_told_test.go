@@ -106,6 +106,27 @@ func TestToldOnTerminal(t *testing.T) {
 	})
 }
 
+// Names on the server, and in a migration, do not command the terminal.
+func TestToldControls(t *testing.T) {
+	const bad = "re\x1b]0;owned\x07port\u009b2J\u202e\x00\n"
+	for _, terminal := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			s := newScreen(&out)
+			s.terminal, s.columns = terminal, func() int { return 500 }
+			told := newTold(s, time.Now)
+			told.Look(look(time.Second, &event.Picture{Blockers: []event.Session{{PID: 815, App: bad}}}))
+			told.Finding(&event.Finding{Message: bad})
+			time.Sleep(redraw)
+			told.close()
+			said := strings.ReplaceAll(out.String(), clearLine, "")
+			if !strings.Contains(said, "815 (re ]0;owned port 2J") || strings.ContainsAny(strings.ReplaceAll(said, "\n", ""), "\x1b\x07\u009b\u202e\x00") {
+				t.Errorf("terminal %t: says %q", terminal, said)
+			}
+		})
+	}
+}
+
 func TestSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
