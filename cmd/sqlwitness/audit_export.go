@@ -153,14 +153,14 @@ func auditStatus(ctx context.Context, args []string, out, errs io.Writer) error 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "log          %s\nentries      %d sealed, %d not yet\n", orNone(s.Log), s.Size, s.Unsealed)
+	fmt.Fprintf(out, "log          %s\nentries      %d sealed, %d not yet\n", plain(orNone(s.Log)), s.Size, s.Unsealed)
 	if s.Origin == "" {
 		fmt.Fprintln(out, "checkpoint   none: set "+audit.EnvKey+", see sqlwitness audit keygen")
 	} else {
-		fmt.Fprintf(out, "checkpoint   %d entries, %s\n", s.Signed, s.Origin)
+		fmt.Fprintf(out, "checkpoint   %d entries, %s\n", s.Signed, plain(s.Origin))
 	}
 	if s.Last != "" {
-		fmt.Fprintf(out, "last entry   %s, %s\n", s.Last, s.LastKind)
+		fmt.Fprintf(out, "last entry   %s, %s\n", plain(s.Last), plain(s.LastKind))
 	}
 	for _, g := range s.Guards {
 		fmt.Fprintf(out, "guard        %s of %s: %s\n", g.Guard, g.Table, g.State)

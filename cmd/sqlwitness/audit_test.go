@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sqlwitness/sqlwitness/audit"
 )
 
 // The scripts have one command more, sql FILE STATEMENT, for what an
@@ -24,4 +28,14 @@ func TestAuditScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// Whoever has altered the record cannot have the terminal say that it is whole.
+func TestVerdictOfForged(t *testing.T) {
+	const bad = "x\x1b[2Jthe record is as it was written\x1b[8m\n"
+	var out bytes.Buffer
+	tellReport(&out, &audit.Report{Log: bad, Findings: []audit.Finding{{Code: audit.EntryForeign, Sentence: bad}}, Counts: map[audit.Code]int{audit.EntryForeign: 1}}, false)
+	if said := out.String(); strings.Contains(said, "\x1b") || strings.Contains(said, "\n\n") || !strings.HasPrefix(said, "ALTERED entry_foreign: x [2Jthe record") {
+		t.Errorf("says %q", said)
+	}
 }

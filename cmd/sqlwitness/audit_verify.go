@@ -141,7 +141,7 @@ func tellReport(out io.Writer, r *audit.Report, anchored bool) {
 		if found.Code.Warning() {
 			word = "warning"
 		}
-		fmt.Fprintf(out, "%s %s: %s\n", word, found.Code, found.Sentence)
+		fmt.Fprintf(out, "%s %s: %s\n", word, found.Code, plain(found.Sentence)) // it may quote what was forged
 		if found.Entry != "" {
 			fmt.Fprintf(out, "        entry %s\n", found.Entry)
 		}
@@ -155,7 +155,7 @@ func tellReport(out io.Writer, r *audit.Report, anchored bool) {
 	for _, u := range r.Unchecked {
 		fmt.Fprintf(out, "not checked: %s\n", u)
 	}
-	fmt.Fprintf(out, "log %s: %d entries, %d checked", orNone(r.Log), r.Size, r.Checked)
+	fmt.Fprintf(out, "log %s: %d entries, %d checked", plain(orNone(r.Log)), r.Size, r.Checked)
 	if r.From > 0 {
 		fmt.Fprintf(out, " from index %d on", r.From)
 	}
