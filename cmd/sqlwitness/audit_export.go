@@ -31,13 +31,9 @@ func auditExport(ctx context.Context, args []string, out, errs io.Writer) error 
 	}
 	defer db.Close()
 	to := out
+	written := &exportFile{path: *file}
 	if *file != "" {
-		w, err := os.OpenFile(*file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // it holds what the database does
-		if err != nil {
-			return err
-		}
-		defer w.Close() // again, after an error
-		to = w
+		to = written
 	}
 	sum := &summed{out: to, hash: sha256.New()}
 	done := audit.Exported{Format: audit.Format(*format)}
@@ -47,14 +43,48 @@ func auditExport(ctx context.Context, args []string, out, errs io.Writer) error 
 	p := newEntryCount(errs, "exported")
 	err = audit.Export(ctx, db, system, done.Format, sum, func(n, total int64) { done.Entries = n; p.show(n, total) })
 	p.end()
-	if w, ok := to.(*os.File); ok && *file != "" {
-		err = errors.Join(err, w.Close())
+	if *file != "" {
+		err = errors.Join(err, written.close(err == nil))
 	}
 	done.Bytes, done.SHA256, done.Failed = sum.bytes, hex.EncodeToString(sum.hash.Sum(nil)), err != nil
 	if done.Bytes > 0 && !*noRecord {
 		f.recordReading(errs, "export", func(s *audit.Store) error { return s.Exported(ctx, done) })
 	}
 	return err
+}
+
+// exportFile is made, or emptied, when there is something to write: an export that
+// cannot begin leaves the one before as it is.
+type exportFile struct {
+	path string
+	file *os.File
+}
+
+func (e *exportFile) Write(b []byte) (n int, err error) {
+	if err := e.open(); err != nil {
+		return 0, err
+	}
+	return e.file.Write(b)
+}
+
+func (e *exportFile) open() (err error) {
+	if e.file == nil {
+		e.file, err = os.OpenFile(e.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // it holds what the database does
+	}
+	return err
+}
+
+// close closes it. One that is whole is there even if it is empty.
+func (e *exportFile) close(whole bool) error {
+	if whole {
+		if err := e.open(); err != nil {
+			return err
+		}
+	}
+	if e.file == nil {
+		return nil
+	}
+	return e.file.Close()
 }
 
 // summed is a writer that knows what has gone through it.
