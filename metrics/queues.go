@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,14 @@ type queues struct {
 type queueBehind struct {
 	sessions int
 	at       time.Time
+	of       serverSession   // ours that they wait for
+	blockers []serverSession // whom that one waits for itself
+}
+
+// serverSession is a session of a server.
+type serverSession struct {
+	db  event.Database
+	pid int64
 }
 
 // looked notes a queue and returns what its sessions have waited since the look
@@ -27,24 +36,43 @@ func (q *queues) looked(k *event.Look) time.Duration {
 	before, known := q.open[k.ConnID]
 	now := k.Start.Add(k.Age)
 	var waited time.Duration
-	if known {
+	if known && !q.inAnother(k.ConnID) {
 		waited = time.Duration(before.sessions) * max(now.Sub(before.at), 0)
 	}
 	switch {
 	case k.Done || k.Picture == nil:
 		delete(q.open, k.ConnID)
 	default:
-		q.open[k.ConnID] = queueBehind{k.Picture.Queue - k.Picture.QueueMigrator, now}
+		behind := queueBehind{k.Picture.Queue - k.Picture.QueueMigrator, now, serverSession{k.Database, k.Picture.Session.PID}, nil}
+		for _, b := range k.Picture.Blockers {
+			behind.blockers = append(behind.blockers, serverSession{k.Database, b.PID})
+		}
+		q.open[k.ConnID] = behind
 	}
 	return waited
+}
+
+// inAnother reports whether the session of a connection waits for another of
+// ours: who waits for it is in that one's queue, too. Of two that wait for each
+// other the second is in the first's.
+func (q *queues) inAnother(conn uint64) bool {
+	behind := q.open[conn]
+	for id, o := range q.open {
+		if o.of.pid != 0 && id != conn && slices.Contains(behind.blockers, o.of) && !(conn < id && slices.Contains(o.blockers, behind.of)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (q *queues) length() float64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
-	for _, behind := range q.open {
-		n += behind.sessions
+	for conn, behind := range q.open {
+		if behind.sessions > 0 && !q.inAnother(conn) {
+			n += behind.sessions
+		}
 	}
 	return float64(n)
 }

@@ -51,3 +51,13 @@ function take(into, records, key, limit) {
 }
 
 export const newestFirst = (records) => [...records.values()].reverse();
+
+// blocked is how many sessions wait for statements of ours. Who waits for one that
+// itself waits for another of ours is in both queues, and one session; of two that
+// wait for each other the second is in the first's.
+export function blocked(running) {
+  const behind = (r, o) => o.picture.self.pid !== 0 && o.db_system === r.db_system && o.db_name === r.db_name && r.picture.blockers.some((s) => s.pid === o.picture.self.pid);
+  const seen = running.filter((r) => r.picture);
+  const outer = seen.filter((r) => !seen.some((o) => o !== r && behind(r, o) && !(r.conn_id < o.conn_id && behind(o, r))));
+  return outer.reduce((n, r) => n + r.picture.queue - r.picture.queue_migrators, 0);
+}

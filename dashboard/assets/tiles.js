@@ -1,7 +1,7 @@
 // The row at the top: one number for each question that is asked first.
 
 import { $, fill, h } from "./dom.js";
-import { model, newestFirst, now } from "./model.js";
+import { blocked, model, newestFirst, now } from "./model.js";
 import { ago, count, duration } from "./format.js";
 import { verdict } from "./audit.js";
 
@@ -12,7 +12,7 @@ export function drawTiles() {
   const open = model.impacts.some((i) => i.elsewhere !== "" && i.running) || runs.filter((r) => r.outcome === "" && model.running.some((s) => s.run_id === r.id)).length > 0;
   const last = runs.find((r) => r.outcome !== "" && r.outcome !== "noop");
   const failed = runs.filter((r) => r.outcome === "failed").length;
-  const queue = model.running.reduce((n, r) => n + (r.picture ? r.picture.queue - r.picture.queue_migrators : 0), 0);
+  const queue = blocked(model.running);
   const firing = [...model.alerts.values()].filter((a) => a.state === "firing" || a.state === "flapping");
   const held = [...model.alerts.values()].filter((a) => a.state === "suppressed").length;
   const p99 = model.latency.findLast((p) => p.p99_ms !== null);
