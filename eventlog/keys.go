@@ -15,6 +15,7 @@ import (
 // runtimes cut lines in two.
 const (
 	maxText  = 4096 // a SQL text
+	maxQuery = 512  // what a session of the server runs: a line has several
 	maxName  = 256  // a name or version that comes from outside
 	maxStack = 8192 // the stack of a panic
 )
@@ -29,7 +30,7 @@ func statementKeys(e *zerolog.Event, s *event.Statement) {
 		Str("class", s.Class).
 		Str("operation", s.Operation).
 		Str("summary", clip(s.Summary, maxName)).
-		Strs("tables", s.Tables[:min(len(s.Tables), maxTables)]).
+		Strs("tables", tableNames(s.Tables)).
 		Str("fingerprint", s.Fingerprint).
 		Str("text", clip(s.Text, maxText))
 	ms(e, "duration_ms", s.Duration)
@@ -40,8 +41,20 @@ func statementKeys(e *zerolog.Event, s *event.Statement) {
 	}
 }
 
-// maxTables bounds the list of tables.
-const maxTables = 16
+// maxTables bounds the list of tables, and maxTable each name in it: PostgreSQL's
+// are 63 bytes, and as many of the schema. A text may hold longer ones.
+const (
+	maxTables = 16
+	maxTable  = 127
+)
+
+func tableNames(all []string) []string {
+	names := make([]string, min(len(all), maxTables))
+	for i := range names {
+		names[i] = clip(all[i], maxTable)
+	}
+	return names
+}
 
 // resultKeys are the keys of a statement that has been answered.
 func resultKeys(e *zerolog.Event, s *event.Statement) {

@@ -170,7 +170,7 @@ func stopping(held []event.HeldLock) *event.HeldLock {
 // sessionKeys are what is known of a session of the server.
 func sessionKeys(d *zerolog.Event, s *event.Session) *zerolog.Event {
 	d.Int64("pid", s.PID).Str("user", clip(s.User, maxName)).Str("application", clip(s.App, maxName)).
-		Str("state", clip(s.State, maxName)).Int("depth", s.Depth).Bool("root", len(s.BlockedBy) == 0).Str("query", clip(s.Query, maxText))
+		Str("state", clip(s.State, maxName)).Int("depth", s.Depth).Bool("root", len(s.BlockedBy) == 0).Str("query", clip(s.Query, maxQuery))
 	ms(d, "transaction_ms", s.TxAge)
 	ms(d, "state_ms", s.StateAge)
 	return d
