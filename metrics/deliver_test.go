@@ -68,6 +68,21 @@ func TestPush(t *testing.T) {
 			}
 		})
 	}
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusTemporaryRedirect} {
+		elsewhere := 0
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/elsewhere" {
+				elsewhere++
+				return
+			}
+			http.Redirect(w, r, "/elsewhere", status)
+		}))
+		err := Push(context.Background(), srv.Client(), srv.URL+"/?token="+secret, full(t).WritePrometheus)
+		if err == nil || strings.Contains(err.Error(), secret) || elsewhere != 0 {
+			t.Errorf("led elsewhere by %d, and gone there %d times: %v", status, elsewhere, err)
+		}
+		srv.Close()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, to := range []string{"http://127.0.0.1:1/?token=" + secret, "http://user:" + secret + "@[::1", "x://" + secret} {

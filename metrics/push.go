@@ -18,11 +18,14 @@ import (
 // POST: VictoriaMetrics (/api/v1/import/prometheus), a Pushgateway
 // (/metrics/job/NAME). It tries again on errors of the network, 429 and 5xx until
 // ctx is done, at most five times. The error never holds the URL, which may
-// carry a password or a token.
+// carry a password or a token. A redirection is not followed: net/http would come
+// without the metrics (301, 302), and with the URL as the referrer.
 func Push(ctx context.Context, client *http.Client, to string, write func(io.Writer)) error {
 	var body bytes.Buffer
 	write(&body)
-	send := func() (struct{}, error) { return struct{}{}, post(ctx, client, to, body.Bytes()) }
+	straight := *client
+	straight.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	send := func() (struct{}, error) { return struct{}{}, post(ctx, &straight, to, body.Bytes()) }
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 	_, err := backoff.Retry(ctx, send, backoff.WithBackOff(wait), backoff.WithMaxTries(5))
@@ -44,6 +47,8 @@ func post(ctx context.Context, client *http.Client, to string, body []byte) erro
 	switch {
 	case res.StatusCode < 300:
 		return nil
+	case res.StatusCode < 400:
+		return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s: give the URL that it leads to", res.Status))
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
 		return fmt.Errorf("push metrics: the server answered %s", res.Status)
 	}
