@@ -51,7 +51,7 @@ function row(r, longest) {
     h("td", {}, pill(r.outcome || "running", kinds[r.outcome] ?? ""), r.role && r.role !== "leader" && r.role !== r.outcome && h("span", { class: "muted wide" }, ` ${r.role}`)),
     h("td", {}, r.tool || h("span", { class: "muted" }, "not known"), h("span", { class: "narrow muted" }, database(r))),
     h("td", { class: "wide" }, database(r)),
-    h("td", { class: "mono wide" }, r.first === null ? "" : r.first === r.last ? r.first : `${r.first} … ${r.last}`),
+    h("td", { class: "mono wide" }, r.first === null ? "" : r.first === r.last ? r.first : `${r.first} … ${r.last ?? "unknown version"}`),
     h("td", { class: "num wide" }, r.migrations ? count(r.migrations) : "", r.failures > 0 && h("span", { class: "bad" }, ` · ${count(r.failures)} failed`)),
     h("td", { class: "num wide" }, r.lock_wait_ms ? duration(r.lock_wait_ms) : ""),
     h("td", { class: "length" }, h("span", { class: "meter", "aria-hidden": "true" },

@@ -21,3 +21,26 @@ func TestBlockedOnce(t *testing.T) {
 	tab.open(s.server, 1280, 900, "light")
 	tab.until("six in all", `document.querySelector("#tiles").innerText.replace(/\s+/g, " ").toLowerCase().includes("blocked 6 sessions") && document.title.startsWith("6 blocked")`)
 }
+
+// TestLastVersionUnknown: goose tells a migration's version with the mark that
+// follows it, and of one that fails never.
+func TestLastVersionUnknown(t *testing.T) {
+	s := newScene(t, dashboard.Config{})
+	trace := event.Trace{RunID: "r"}
+	r := &event.Run{Trace: trace, Database: shop, Tool: "goose", Start: s.now()}
+	s.Run(r)
+	for n, version := range []*string{ref("7"), nil} {
+		m := &event.Migration{Trace: event.Trace{RunID: "r", MigrationID: id(n)}, Database: shop, Tool: "goose", Start: s.now()}
+		s.Migration(m)
+		m.Version, m.Outcome = version, event.Applied
+		if version == nil {
+			m.Outcome = event.Failed
+		}
+		s.Migration(m)
+	}
+	r.Finished, r.Outcome = true, "failed"
+	s.Run(r)
+	tab := openTab(t, s.server)
+	tab.open(s.server, 1280, 900, "light")
+	tab.until("the versions", `document.querySelector("#runs-body").innerText.includes("7 … unknown version")`)
+}
