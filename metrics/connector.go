@@ -37,13 +37,14 @@ type Connector struct {
 	set       *Set
 	system    string
 	namespace string
+	shared    bool        // by all databases beyond the cap
 	warm      atomic.Bool // a connection has been opened
 
 	begin, commit, rollback [NumPhases]lazy
 	committed, rolledBack   ended
 
 	mu         sync.Mutex
-	operations map[*Histogram]operation // those that it has resolved
+	operations map[*Histogram]operation // those that it has resolved, and that count its database alone
 }
 
 // operation says what a histogram of operations counts.
@@ -76,6 +77,7 @@ type ended struct {
 // database share their series.
 func (s *Set) Connector(db event.Database) *Connector {
 	c := &Connector{set: s, system: db.System, namespace: s.namespace(db), operations: map[*Histogram]operation{}}
+	c.shared = c.namespace != db.Name
 	c.committed, c.rolledBack = s.ended(Committed), s.ended(RolledBack)
 	return c
 }
@@ -104,9 +106,11 @@ func (c *Connector) Failed(op string, phase Phase, errorType string, ns int64) {
 
 func (c *Connector) operation(op string, phase Phase, errorType string) *Histogram {
 	h := c.set.family(operationDuration).histogram(c.system, c.namespace, op, phase.String(), errorType)
-	c.mu.Lock()
-	c.operations[h] = operation{phase, errorType != "", slices.Contains(framing, op)}
-	c.mu.Unlock()
+	if !c.shared && !h.shared {
+		c.mu.Lock()
+		c.operations[h] = operation{phase, errorType != "", slices.Contains(framing, op)}
+		c.mu.Unlock()
+	}
 	return h
 }
 

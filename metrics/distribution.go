@@ -66,8 +66,9 @@ var operationBounds = boundsOf(operationDuration)
 var framing = []string{"BEGIN", "COMMIT", "ROLLBACK", "ROLLBACK TO", "SAVEPOINT", "RELEASE"}
 
 // Latency reads how long the connectors' databases have taken in a phase, of all
-// operations but those that frame transactions. Connectors of one database share what they count, which is then
-// read once.
+// operations but those that frame transactions. Connectors of one database share what
+// they count, which is then read once. What databases beyond a cap share is left out:
+// whose it is is not known.
 func Latency(phase Phase, connectors ...*Connector) Distribution {
 	read := map[*Histogram]bool{}
 	var d Distribution

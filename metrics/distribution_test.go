@@ -38,3 +38,20 @@ func TestLatency(t *testing.T) {
 		t.Error("a quantile of nothing is something")
 	}
 }
+
+// TestLatencyBeyondTheCaps: what databases share a series for is none's latency.
+func TestLatencyBeyondTheCaps(t *testing.T) {
+	database := func(name string) event.Database { return event.Database{System: "sqlite", Name: name} }
+	for name, cfg := range map[string]Config{"series": {MaxSeries: 3}, "namespaces": {MaxNamespaces: 1}} {
+		s := New(cfg)
+		first, second, third := s.Connector(database("1")), s.Connector(database("2")), s.Connector(database("3"))
+		for _, c := range []*Connector{first, second, third} {
+			c.Operation("SELECT", Steady).Observe(int64(time.Second))
+		}
+		for n, c := range []*Connector{first, second, third} {
+			if got, want := Latency(Steady, c).Count, []uint64{1, 0, 0}[n]; got != want {
+				t.Errorf("%s: database %d has %d calls, want %d", name, n+1, got, want)
+			}
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (f *family) histogram(values ...string) *Histogram {
 	labels := f.series(values, len(f.histograms), func(l string) bool { return f.histograms[l] != nil })
 	h := f.histograms[labels]
 	if h == nil {
-		h = &Histogram{bounds: f.bounds}
+		h = &Histogram{bounds: f.bounds, shared: labels != render(f.Labels, values)}
 		f.histograms[labels] = h
 		f.order = append(f.order, labels)
 	}

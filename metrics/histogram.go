@@ -15,6 +15,7 @@ import (
 type Histogram struct {
 	cells  [cellCount]cell // first, so that none straddles a cache line
 	bounds *bounds
+	shared bool // by all that is beyond the cap of the family
 }
 
 // cellCount is a power of two. Connections are spread over the cells, so that
