@@ -38,21 +38,25 @@ func render(names, values []string) string {
 const maxLabel = 128
 
 // escape makes a label value safe for the text format, which knows three
-// escapes (backslash, quote, line feed) and asks for UTF-8. Other control
-// characters are allowed there but not by every reader, so they are replaced as
-// bytes that are not UTF-8 are.
+// escapes (backslash, quote, line feed) and asks for UTF-8.
 func escape(v string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(clean(v))
+}
+
+// clean is as much of a value as a label shows. Control characters other than the
+// line feed are allowed there but not by every reader, so they are replaced as
+// bytes that are not UTF-8 are.
+func clean(v string) string {
 	if len(v) > maxLabel {
 		v = v[:maxLabel]
 	}
 	v = strings.ToValidUTF8(v, "\uFFFD")
-	v = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' || r == 0x7f {
 			return '\uFFFD'
 		}
 		return r
 	}, v)
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(v)
 }
 
 // overflow gives the labels of the series that stands for all that is beyond a

@@ -74,7 +74,7 @@ func (p *pools) list() []*pool {
 func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	added := &pool{name: escape(name), label: name, stats: stats}
+	added := &pool{name: clean(name), label: name, stats: stats}
 	named := 0
 	for i, o := range p.open {
 		if o.name == added.name {

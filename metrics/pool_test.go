@@ -90,3 +90,18 @@ func TestPoolsBeyondTheCap(t *testing.T) {
 		t.Errorf("with three series: %v", got)
 	}
 }
+
+// TestPoolName: a pool is called as it was named, and told from another by what a
+// label shows of the name.
+func TestPoolName(t *testing.T) {
+	s := New(Config{})
+	const name = `orders "eu" \ 2`
+	s.Pool(name, poolOf(1))
+	s.Pool(name, poolOf(2))
+	if got := s.Pools(); len(got) != 1 || got[name].MaxOpenConnections != 2 {
+		t.Errorf("the pools are %v", got)
+	}
+	if got := poolSeries(t, s, poolMaxOpen); !maps.Equal(got, map[string]float64{name + " ": 2}) {
+		t.Errorf("the series are %v", got)
+	}
+}
