@@ -122,6 +122,9 @@ func (a *auditor) verify(w http.ResponseWriter, r *http.Request, deps Deps) {
 	if err != nil || s.Verdict == "" {
 		s.Verdict = Unknown
 	}
+	if s.Verdict == Unknown && r.Context().Err() != nil {
+		return // it was cut off: nothing was found out, and nobody is there to tell
+	}
 	if s.Verified.IsZero() {
 		s.Verified = deps.Now()
 	}

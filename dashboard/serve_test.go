@@ -308,6 +308,32 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// TestVerificationCutOff: a page that is closed while it verifies has not found
+// out anything, and what was found before stands.
+func TestVerificationCutOff(t *testing.T) {
+	ctx, closeTab := context.WithCancel(t.Context())
+	verdict := Status{Verdict: Broken, Findings: []string{"entry 3 was altered"}}
+	d := New(Config{}, Deps{
+		Audit:  func(context.Context) (Status, error) { return Status{}, nil },
+		Verify: func(ctx context.Context) (Status, error) { return verdict, ctx.Err() },
+	})
+	ask := func(method, path string) (s auditStatus) {
+		r := httptest.NewRequestWithContext(ctx, method, "http://localhost"+path, nil)
+		r.RemoteAddr = "127.0.0.1:5000"
+		w := httptest.NewRecorder()
+		d.Handler().ServeHTTP(w, r)
+		_ = json.Unmarshal(w.Body.Bytes(), &s)
+		return s
+	}
+	ask("POST", "/api/audit/verify")
+	closeTab()
+	verdict = Status{Verdict: Unknown, Note: "the trail could not be checked: cancelled"}
+	ask("POST", "/api/audit/verify")
+	if s := ask("GET", "/api/audit"); s.Verdict != Broken || len(s.Findings) != 1 {
+		t.Errorf("the verdict is %+v", s)
+	}
+}
+
 // TestContrast: text is readable in both colour schemes, by WCAG's measure for
 // small text.
 func TestContrast(t *testing.T) {
