@@ -5,10 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	pb "go.opentelemetry.io/proto/otlp/metrics/v1"
@@ -175,6 +178,33 @@ func TestNew(t *testing.T) {
 			}
 			if err := shutdown(t.Context()); err != nil || len(got.metrics) == 0 {
 				t.Errorf("%d metrics arrived: %v", len(got.metrics), err)
+			}
+		})
+	}
+}
+
+// TestNoSecretIsLogged: OpenTelemetry logs what it cannot read of the environment,
+// of all signals' variables too where those of the metrics are set.
+func TestNoSecretIsLogged(t *testing.T) {
+	var logged strings.Builder
+	otel.SetLogger(funcr.New(func(prefix, args string) { logged.WriteString(prefix + args) }, funcr.Options{}))
+	w := newWitness(t)
+	defer w.Close(t.Context())
+	const headers, ofMetrics = "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
+	for name, c := range map[string]struct{ variable, value string }{
+		"no name":           {headers, "hunter2"},
+		"no header's name":  {ofMetrics, "Bearer hunter2=x"},
+		"not escaped":       {headers, "Authorization=100%hunter2"},
+		"of the other ones": {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:hunter2@[::1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			collect(t)
+			t.Setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"))
+			t.Setenv(ofMetrics, "X-Scope=a,")
+			t.Setenv(c.variable, c.value)
+			_, err := New(t.Context(), w, Config{})
+			if err == nil || !strings.Contains(err.Error(), c.variable) || strings.Contains(err.Error()+logged.String(), "hunter2") {
+				t.Errorf("error %v, logged %s", err, logged.String())
 			}
 		})
 	}
