@@ -83,6 +83,20 @@ func TestPush(t *testing.T) {
 		}
 		srv.Close()
 	}
+	quoting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, out, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = out.WriteString("HTTP/1.1 400 no metrics for " + r.URL.String() + "\r\nContent-Length: 0\r\n\r\n")
+		_ = out.Flush()
+	}))
+	defer quoting.Close()
+	if err := Push(context.Background(), quoting.Client(), quoting.URL+"/?token="+secret, full(t).WritePrometheus); err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "400") {
+		t.Errorf("error %v", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, to := range []string{"http://127.0.0.1:1/?token=" + secret, "http://user:" + secret + "@[::1", "x://" + secret} {

@@ -44,15 +44,17 @@ func post(ctx context.Context, client *http.Client, to string, body []byte) erro
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1<<10))
+	// Not in the server's own words, which may repeat the URL.
+	status := fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	switch {
 	case res.StatusCode < 300:
 		return nil
 	case res.StatusCode < 400:
-		return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s: give the URL that it leads to", res.Status))
+		return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s: give the URL that it leads to", status))
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
-		return fmt.Errorf("push metrics: the server answered %s", res.Status)
+		return fmt.Errorf("push metrics: the server answered %s", status)
 	}
-	return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s", res.Status))
+	return backoff.Permanent(fmt.Errorf("push metrics: the server answered %s", status))
 }
 
 // harmless is what of net/http's error holds nothing that was sent: its own text has
