@@ -37,5 +37,8 @@ export async function listen(path, heard) {
       rest = parts.pop();
       for (const p of parts) if (p.startsWith("data: ")) heard(JSON.parse(p.slice(6)));
     }
-  } finally { clearTimeout(timer); }
+  } finally {
+    clearTimeout(timer);
+    dead.abort(); // if what was heard could not be shown, the stream is still open
+  }
 }
