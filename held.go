@@ -71,6 +71,20 @@ func (c *connector) lookAtHeld() {
 	})
 }
 
+// takenSince reports whether a connection of ours has taken a lock after a moment,
+// or is about to: a tool that runs twice takes it again at once, on the same session.
+func (c *connector) takenSince(key string, since time.Time) bool {
+	c.mu.Lock()
+	for conn := range c.conns {
+		if asked := conn.flight.lock.Load(); asked != nil && asked.Key == key {
+			c.mu.Unlock()
+			return true
+		}
+	}
+	c.mu.Unlock()
+	return c.locks.takenSince(key, since)
+}
+
 // sessions are the server's ids of the connections' sessions, 0 where not known.
 func (c *connector) sessions() map[uint64]int64 {
 	c.mu.Lock()

@@ -140,3 +140,45 @@ func TestHeldLockOnServers(t *testing.T) {
 		})
 	}
 }
+
+// TestLockLeft: a lock that a session of a run's still has after it is told of,
+// unless the next run has it: who ended the session would end that run.
+func TestLockLeft(t *testing.T) {
+	const take = "SELECT pg_advisory_lock(42)"
+	for _, c := range []struct {
+		name string
+		next func(k *watched) (end func())
+		told int
+	}{
+		{"nobody has taken it since", func(*watched) func() { return func() {} }, 1},
+		{"the next run has it", func(k *watched) func() { _, _ = k.db.Exec(take); return func() {} }, 0},
+		{"the next run had it", func(k *watched) func() {
+			_, _ = k.db.Exec(take)
+			_, _ = k.db.Exec("SELECT pg_advisory_unlock(42)")
+			return func() {}
+		}, 0},
+		{"the next run is about to", func(k *watched) func() { return k.hang(take) }, 0},
+		{"the next run has another", func(k *watched) func() { return k.hang("SELECT pg_advisory_lock(7)") }, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newWatched(t, nil)
+				seen := &findings{}
+				k.w.sinks = append(k.w.sinks, seen)
+				start := time.Now()
+				if _, err := k.db.Exec(take); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				left := k.connector.left(&event.Run{Start: start, Duration: time.Since(start)})
+				time.Sleep(time.Millisecond)
+				end := c.next(k)
+				left(event.Finding{Kind: "lock_left", Object: "42"})
+				end()
+				if len(seen.all) != c.told {
+					t.Errorf("found %+v, want %d", seen.all, c.told)
+				}
+			})
+		})
+	}
+}

@@ -27,6 +27,14 @@ type locks struct {
 	mu   sync.Mutex
 	wait map[uint64]*lockWait // by connection: each waits for one lock at a time
 	held []heldLock
+
+	// taken are the last locks of the session's scope that were taken, released
+	// meanwhile or not, in a ring.
+	taken [64]struct {
+		key string
+		at  time.Time
+	}
+	next int // place in the ring
 }
 
 type lockID struct {
@@ -134,6 +142,18 @@ func (l *locks) tellOnce(held heldLock) bool {
 	return i >= 0
 }
 
+// takenSince reports whether a lock was taken after a moment.
+func (l *locks) takenSince(key string, since time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.taken {
+		if t.key == key && t.at.After(since) {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *locks) unlock() {
 	l.some.Store(len(l.wait)+len(l.held) > 0)
 	l.mu.Unlock()
@@ -158,6 +178,10 @@ func (l *locks) acquire(c lockCall, id lockID) []event.Lock {
 	case lockAcquired, lockUnknown:
 		delete(l.wait, c.conn)
 		l.held = append(l.held, heldLock{id: id, conn: c.conn, xact: c.Xact, sure: outcome == lockAcquired, since: c.end, trace: c.trace})
+		if !c.Xact {
+			l.taken[l.next].key, l.taken[l.next].at = id.key, c.end
+			l.next = (l.next + 1) % len(l.taken)
+		}
 		e.Stage = event.LockAcquired
 		if outcome == lockUnknown {
 			e.Stage, e.Anomaly = event.LockAnomaly, "outcome_unknown"

@@ -27,7 +27,7 @@ func (c *connector) tell(ctx context.Context, changes []migrator.Change, ran boo
 			c.impactOf(run)
 			c.mindHeld()
 			if run.Finished {
-				c.observer.ran(run, c.found, c.used)
+				c.observer.ran(run, c.left(run), c.used)
 				c.compare(run)
 				c.runEnded(run)
 			}
@@ -89,6 +89,17 @@ func (c *conn) tellAfter(ctx context.Context, changes []migrator.Change) {
 func (c *connector) found(f event.Finding) {
 	defer c.w.contain("probe")
 	c.w.each(func(s event.Sink) { s.Finding(&f) })
+}
+
+// left passes on what a run has left behind, but for a lock that the next run has
+// taken since.
+func (c *connector) left(r *event.Run) func(event.Finding) {
+	ended := r.Start.Add(r.Duration)
+	return func(f event.Finding) {
+		if f.Kind != "lock_left" || !c.takenSince(f.Object, ended) {
+			c.found(f)
+		}
+	}
 }
 
 func hasEnded(ch migrator.Change) bool {

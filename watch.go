@@ -102,7 +102,6 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 		return
 	}
 	defer c.connector.w.contain("migrator")
-	c.flight.lock.Store(nil)
 	c.holding(w.text, w.start+took)
 	w.call.Err, w.call.Duration = err, time.Duration(took)
 	if err == nil && res != nil {
@@ -120,6 +119,7 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 	if w.call.Kind == migrator.Exec || err != nil {
 		c.lockAnswered(w, lockAnswer{err: err})
 	}
+	c.flight.lock.Store(nil) // not before it is known to be held, see takenSince
 	if err != nil {
 		c.failed(w.ctx, w.text, w.phase, w.start, took, err)
 	} else {
