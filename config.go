@@ -70,7 +70,8 @@ type Config struct {
 	Interceptors []sqlmw.Interceptor
 
 	// Listen is an address to serve Handler on, for programs that have no HTTP
-	// server of their own: "127.0.0.1:9464". Defaults to "", not to listen.
+	// server of their own: "127.0.0.1:9464". Where another process has it, that is told
+	// as a trouble and the witness works on without. Defaults to "", not to listen.
 	Listen string
 
 	// LogLevel is "debug", "info", "warn", "error" or "off". Defaults to "info".
@@ -224,7 +225,7 @@ type file struct {
 // variables
 //
 //	SQLWITNESS_DISABLED      true turns everything off
-//	SQLWITNESS_LISTEN        address to serve metrics on, such as 127.0.0.1:9464
+//	SQLWITNESS_LISTEN        address to serve the page and the metrics on, such as 127.0.0.1:9464
 //	SQLWITNESS_DATABASE      the database's name in events and metrics
 //	SQLWITNESS_MIGRATIONS    folder of the migrations' files, to name one that failed
 //	SQLWITNESS_LOG_LEVEL     debug, info, warn, error or off

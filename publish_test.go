@@ -3,6 +3,7 @@ package sqlwitness
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -62,6 +63,27 @@ func TestPublishTellsOfItsTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := log.String(); !strings.Contains(got, `"part":"metrics"`) || strings.Contains(got, secret) {
+		t.Errorf("the log: %s", got)
+	}
+}
+
+// TestListenTaken: a second process in the same environment works without a page
+// of its own, and says so.
+func TestListenTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var log strings.Builder
+	w, err := New(Config{LogOutput: &log, Listen: l.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, `"part":"server","kind":"listen"`) || !strings.Contains(got, "address already in use") {
 		t.Errorf("the log: %s", got)
 	}
 }

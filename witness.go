@@ -83,7 +83,7 @@ func New(cfg Config) (*Witness, error) {
 	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
 	w.metrics.LinesSuppressed(w.log.Suppressed)
 	if cfg.Listen != "" && !cfg.Disabled {
-		if w.server, err = listen(cfg.Listen, w.Handler()); err != nil {
+		if w.server, err = w.listen(cfg.Listen, w.Handler()); err != nil {
 			return nil, err
 		}
 	}
