@@ -92,6 +92,17 @@ func (c Config) Check() error {
 	return err
 }
 
+// Missing are the channels whose secrets are not to be had here, each with the
+// reason: New refuses them. No error holds a secret.
+func (c Config) Missing(getenv func(string) string) (missing []error) {
+	for _, ch := range c.Channels {
+		if _, err := ch.sender(Deps{Getenv: getenv}); err != nil {
+			missing = append(missing, fmt.Errorf("channel %s: %w", ch.Name, err))
+		}
+	}
+	return missing
+}
+
 func wrong(key, format string, args ...any) error {
 	return fmt.Errorf("alerts: %s: %s", key, fmt.Sprintf(format, args...))
 }
@@ -146,6 +157,9 @@ func (c Config) complete() (plan, error) {
 	for i, r := range c.Routes {
 		key := fmt.Sprintf("routes[%d]", i)
 		ms, err := parseMatchers(r.Match)
+		if err == nil {
+			err = ms.names()
+		}
 		if err != nil {
 			return p, wrong(key+".match", "%v", err)
 		}
@@ -189,7 +203,13 @@ func (ch Channel) check(key string) error {
 	}
 	switch ch.Kind {
 	case "alertmanager", "slack", "webhook":
-		return needs("url", ch.URL.empty())
+		if err := needs("url", ch.URL.empty()); err != nil || ch.URL.elsewhere() {
+			return err
+		}
+		if _, err := newPoster(nil, ch.URL.text); err != nil {
+			return wrong(key, "%v", err)
+		}
+		return nil
 	case "pagerduty":
 		return needs("key", ch.Key.empty())
 	case "exec":

@@ -41,6 +41,17 @@ func (ms matchers) match(values map[string]string) bool {
 	return !slices.ContainsFunc(ms, func(m matcher) bool { return !m.matches(values) })
 }
 
+// names reports a matcher that asks for a rule which there is not: it would never
+// match.
+func (ms matchers) names() error {
+	for _, m := range ms {
+		if m.label == "rule" && m.op == "=" && m.value != "" && !slices.Contains(Rules(), m.value) {
+			return fmt.Errorf("there is no rule %q: use %s", m.value, strings.Join(Rules(), ", "))
+		}
+	}
+	return nil
+}
+
 var matcherForm = regexp.MustCompile(`^\s*"?([A-Za-z_][A-Za-z0-9_]*)"?\s*(=~|!~|!=|=)\s*`)
 
 // parseMatchers reads a comma-separated list, in braces or not.

@@ -31,6 +31,11 @@ func (s *Secret) UnmarshalText(text []byte) error {
 
 func (s Secret) empty() bool { return s.text == "" }
 
+// elsewhere reports whether the text says where the secret is.
+func (s Secret) elsewhere() bool {
+	return strings.HasPrefix(s.text, "env:") || strings.HasPrefix(s.text, "file:")
+}
+
 // reveal returns the text, from where it is. The error names the place and not
 // the text.
 func (s Secret) reveal(getenv func(string) string) (string, error) {

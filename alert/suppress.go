@@ -86,6 +86,9 @@ func (s Suppression) check() (known, error) {
 	if err != nil {
 		return known{}, err
 	}
+	if err := ms.names(); err != nil {
+		return known{}, fmt.Errorf("match: %w", err)
+	}
 	exact := false
 	for _, m := range ms {
 		exact = exact || m.op == "=" && m.value != "" && (m.label == "rule" || m.label == "migration")

@@ -111,6 +111,12 @@ func alertsCheck(args []string, out, errs io.Writer) error {
 	}
 	fmt.Fprintf(out, "the alerts' configuration is right: %d channels, %d routes, %d known issues\n",
 		len(cfg.Channels), len(cfg.Routes), len(known))
+	if missing := cfg.Missing(os.Getenv); len(missing) > 0 {
+		fmt.Fprintln(out, "a program that starts here, with these secrets, refuses it:")
+		for _, err := range missing {
+			fmt.Fprintln(out, " ", err)
+		}
+	}
 	if len(known) == 0 {
 		return nil
 	}
