@@ -85,7 +85,7 @@ func (c Code) next() string {
 	case Moved, CopyStarted:
 		return "if nobody moved or copied the database, find out who did"
 	case GuardOff, GuardWeak:
-		return "run sqlwitness audit setup with the owner's account"
+		return "run sqlwitness audit setup with the owner's account; -owner and -writer keep who migrates from owning the tables"
 	case CheckpointForged:
 		return "check that -key is the public key of every key that has signed; if it is, ask who may write the tables"
 	case SectionMissing:

@@ -75,7 +75,7 @@ func pgJudge(g guard, state string) string {
 
 // pgPrivileges are an owner that can log in, and grants of more than is needed.
 // DELETE on sections is what whoever erases them needs.
-const pgPrivileges = `SELECT DISTINCT 'sqlwitness.*|the role ' || pg_catalog.quote_ident(r.rolname) || ' owns the tables and can log in: it may switch the guards off|'
+const pgPrivileges = `SELECT DISTINCT 'sqlwitness.*|the role ' || pg_catalog.quote_ident(r.rolname) || ' owns the tables and can log in: it may switch the guards off; sqlwitness audit setup -owner ROLE gives them to one that cannot log in|'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
 WHERE n.nspname = 'sqlwitness' AND c.relkind IN ('r', 'p') AND r.rolcanlogin
 UNION ALL SELECT 'sqlwitness.' || c.relname || '|the role ' || g.name || ' may ' || a.privilege_type || ' it|REVOKE ' || a.privilege_type || ' ON sqlwitness.' || c.relname || ' FROM ' || g.name
