@@ -341,11 +341,14 @@ func (f file) config() (Config, error) {
 		cfg.Audit.Anchors = append(cfg.Audit.Anchors, hook)
 	}
 	if f.Migrations != "" {
+		if _, err := os.ReadDir(f.Migrations); err != nil {
+			return cfg, &Error{Op: "configuration: migrations", Err: err, Hint: "name the folder of the migrations' files"}
+		}
 		cfg.Migrations = os.DirFS(f.Migrations)
 	}
 	if f.Audit.Mode != "" {
 		if err := cfg.Audit.Mode.UnmarshalText([]byte(f.Audit.Mode)); err != nil {
-			return cfg, &Error{Op: "configuration: audit mode", Err: err, Hint: "use best-effort, strict or off"}
+			return cfg, &Error{Op: "configuration: audit mode", Err: err}
 		}
 	}
 	switch f.Log.Output {

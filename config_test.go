@@ -66,6 +66,7 @@ func TestBadConfigSaysWhatAndWhere(t *testing.T) {
 		{"no duration", map[string]string{"SQLWITNESS_SLOW_READ": "soon"}, []string{"SQLWITNESS_SLOW_READ", `"soon"`, "200ms"}},
 		{"no boolean", map[string]string{"SQLWITNESS_DISABLED": "maybe"}, []string{"SQLWITNESS_DISABLED", `"maybe"`}},
 		{"no mode", map[string]string{"SQLWITNESS_AUDIT": "sometimes"}, []string{"audit", `"sometimes"`, "strict"}},
+		{"migrations", map[string]string{"SQLWITNESS_MIGRATIONS": dir + "/none"}, []string{"migrations", "/none", "no such"}},
 		{"log output", map[string]string{"SQLWITNESS_LOG_OUTPUT": dir + "/no/such/dir/log"}, []string{"log output", "no such file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func auditCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 	case errors.Is(err, errAltered):
 		return exitBad // it has been said at length
 	}
-	fmt.Fprintln(errs, "sqlwitness:", err)
+	complain(errs, err)
 	if errors.As(err, new(bad)) {
 		return exitBad
 	}
@@ -151,6 +151,9 @@ func openAudited(dsn string) (db *sql.DB, system string, err error) {
 		}
 		db, err = sql.Open("sqlite", dsn)
 		return db, "sqlite", err
+	}
+	if dsn == "" {
+		return nil, "", errors.New("-dsn is missing, and SQLWITNESS_DSN is not set: a URL of a database, postgres://, mysql:// or sqlite:///path")
 	}
 	return nil, "", errors.New("-dsn must begin with postgres://, mysql:// or sqlite://")
 }

@@ -62,7 +62,7 @@ func target(ctx context.Context, dsn string) (*demoTarget, error) {
 	case "mysql", "mariadb":
 		return mysqlTarget(ctx, u)
 	}
-	return nil, fmt.Errorf("-dsn begins with %q; it must be postgres:// or mysql://", u.Scheme)
+	return nil, errors.New("-dsn must begin with postgres:// or mysql://")
 }
 
 func sqliteTarget() (*demoTarget, error) {

@@ -92,6 +92,7 @@ func gooseCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
+		complain(errs, err) // what was above the help has left the screen
 		return exitNotDone
 	case a.version:
 		fmt.Fprintln(out, "goose version:", moduleVersion("github.com/pressly/goose/v3"))
@@ -121,11 +122,12 @@ func gooseCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 	a.rest = completed(a.rest, os.Getenv)
 	if len(a.rest) < 3 {
 		flags.Usage()
+		fmt.Fprintln(errs, "sqlwitness: goose takes DRIVER DBSTRING COMMAND; the first two may be in GOOSE_DRIVER and GOOSE_DBSTRING")
 		return exitBad
 	}
 	w, err := watch(errs, a.witnessLog, a.dir)
 	if err != nil {
-		fmt.Fprintln(errs, "sqlwitness:", err)
+		complain(errs, err)
 		return exitBad
 	}
 	logger.SetOutput(w.stderr)
@@ -135,7 +137,7 @@ func gooseCommand(ctx context.Context, args []string, out, errs io.Writer) int {
 		code = exitBad
 	}
 	if err := w.close(ctx); err != nil {
-		fmt.Fprintln(errs, "sqlwitness:", err)
+		complain(errs, err)
 	}
 	return code
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,6 +53,11 @@ func main() {
 	os.Exit(code)
 }
 
+// complain writes an error under the command's name, which the library's own bear too.
+func complain(errs io.Writer, err error) {
+	fmt.Fprintln(errs, "sqlwitness:", strings.TrimPrefix(err.Error(), "sqlwitness: "))
+}
+
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(errs, usageMessage)
@@ -81,7 +87,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	}
-	fmt.Fprintln(errs, "sqlwitness:", err)
+	complain(errs, err)
 	if errors.As(err, new(bad)) {
 		return exitBad
 	}

@@ -75,6 +75,7 @@ func migrateCommand(ctx context.Context, args []string, in io.Reader, out, errs 
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
 	case err != nil:
+		complain(errs, err) // what was above the help has left the screen
 		return exitNotDone
 	case t.version:
 		fmt.Fprintln(errs, moduleVersion("github.com/golang-migrate/migrate/v4"))
@@ -90,6 +91,9 @@ func migrateCommand(ctx context.Context, args []string, in io.Reader, out, errs 
 	command := migrateCommands[flags.Arg(0)]
 	if command == nil {
 		flags.Usage()
+		if flags.NArg() > 0 {
+			fmt.Fprintf(errs, "sqlwitness: there is no command migrate %q\n", flags.Arg(0))
+		}
 		return exitNotDone
 	}
 	start := time.Now()
@@ -103,7 +107,7 @@ func migrateCommand(ctx context.Context, args []string, in io.Reader, out, errs 
 		t.log.Println("error:", err)
 	}
 	if err := t.close(ctx); err != nil {
-		fmt.Fprintln(errs, "sqlwitness:", err)
+		complain(errs, err)
 	}
 	switch {
 	case errors.Is(err, errUsage):

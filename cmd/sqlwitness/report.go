@@ -54,7 +54,7 @@ func reportCommand(ctx context.Context, args []string, in io.Reader, out, errs i
 		case flags.NArg() > 0:
 			return fmt.Errorf("report takes no argument %q", flags.Arg(0))
 		case (*logFile == "") == (*dsn == ""):
-			return errors.New("report takes either -log or -dsn")
+			return errors.New("report takes either -log or -dsn; see sqlwitness report -h")
 		}
 		return nil
 	}()
@@ -74,7 +74,7 @@ func reportCommand(ctx context.Context, args []string, in io.Reader, out, errs i
 	}
 	switch {
 	case err != nil:
-		fmt.Fprintln(errs, "sqlwitness:", err)
+		complain(errs, err)
 		return exitNotDone
 	case !r.good():
 		return exitBad

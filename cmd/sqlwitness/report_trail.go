@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/audit"
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // trailEntry is what a report reads of an entry of the audit trail;
@@ -94,6 +95,9 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 	}
 	defer func() { _ = tx.Rollback() }()
 	entries, err := t.entries(ctx, tx)
+	if class, _ := event.Classify(err); class == event.ClassMissingObject {
+		return nil, errors.New("there are no audit tables in this database: no migration has run through the witness here, or they were dropped")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the audit trail: %w", err)
 	}
