@@ -123,6 +123,8 @@ type Config struct {
 	// TextCache bounds how many distinct SQL texts each connector remembers.
 	// Defaults to 4096; at least 16.
 	TextCache int
+
+	unknown []string // variables of the environment that nobody reads, by name
 }
 
 const (
@@ -252,8 +254,33 @@ type file struct {
 //	SQLWITNESS_TEXT_CACHE    distinct SQL texts to remember
 //
 // An unknown key in the file is an error, as is a value that does not hold: the
-// error names the variable, or the line and column.
-func ConfigFromEnvironment() (Config, error) { return configFrom(os.Getenv) }
+// error names the variable, or the line and column. A variable that is unknown is
+// told of by New, as a trouble. docs/configuration.md has the file's keys.
+func ConfigFromEnvironment() (Config, error) {
+	var known []string
+	cfg, err := configFrom(func(name string) string {
+		known = append(known, name)
+		return os.Getenv(name)
+	})
+	cfg.unknown = unknownVariables(os.Environ(), known)
+	return cfg, err
+}
+
+// unknownVariables are the names of variables that look like ours and are not.
+func unknownVariables(environ, known []string) (unknown []string) {
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		rest, ours := strings.CutPrefix(name, "SQLWITNESS_")
+		// The command's and the tests', and what Kubernetes makes for a service of our name.
+		switch {
+		case !ours || slices.Contains(known, name) || rest == "DSN" || strings.HasPrefix(rest, "TEST_"),
+			strings.HasPrefix(rest, "SERVICE_"), rest == "PORT", strings.HasPrefix(rest, "PORT_"):
+		default:
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
 
 func configFrom(getenv func(string) string) (Config, error) {
 	var f file

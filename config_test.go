@@ -41,6 +41,29 @@ func TestConfigFromEnvironment(t *testing.T) {
 	}
 }
 
+// TestUnknownVariable: a slip in a variable's name is told by its name alone.
+func TestUnknownVariable(t *testing.T) {
+	t.Setenv("SQLWITNESS_AUDIT_KEYY", "hunter2")
+	t.Setenv("SQLWITNESS_PORT_9464_TCP", "tcp://10.0.0.1:9464")
+	t.Setenv("SQLWITNESS_DSN", "postgres://u:hunter2@h/d")
+	cfg, err := ConfigFromEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	cfg.LogOutput = &log
+	w, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"SQLWITNESS_AUDIT_KEYY is no variable of sqlwitness"`) || strings.Contains(got, "hunter2") {
+		t.Errorf("the log: %s", got)
+	}
+}
+
 func environ(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }

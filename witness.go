@@ -87,6 +87,10 @@ func New(cfg Config) (*Witness, error) {
 			return nil, err
 		}
 	}
+	for _, name := range cfg.unknown {
+		w.trouble(event.Trouble{Part: "configuration", Kind: "unknown_variable", Message: name + " is no variable of sqlwitness",
+			Hint: "docs/configuration.md has them all"})
+	}
 	if cfg.FlushOnSignal && !cfg.Disabled {
 		w.deaf = w.flushOnSignal()
 	}

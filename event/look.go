@@ -132,7 +132,7 @@ type Finding struct {
 type Trouble struct {
 	Database Database // empty where it concerns all
 	At       time.Time
-	Part     string // "audit", "probe", "alert", "log", "metrics", "server"
+	Part     string // "audit", "probe", "alert", "log", "metrics", "server", "configuration"
 	Kind     string // of low cardinality
 	Message  string // free of secrets
 	Hint     string // what to do
