@@ -42,8 +42,12 @@ func demoCommand(ctx context.Context, args []string, out, errs io.Writer) error 
 // demo migrates with real tools through the witness and shows what it saw.
 func demo(ctx context.Context, t *demoTarget, out io.Writer) error {
 	seen := newAccount(out)
+	recorded := audit.Config{Actor: "sqlwitness demo", Reason: "to show what a migration looks like"}
+	if t.audit == "" {
+		recorded.Mode = audit.Off
+	}
 	w, err := sqlwitness.New(sqlwitness.Config{
-		Audit:     audit.Config{Actor: "sqlwitness demo", Reason: "to show what a migration looks like"},
+		Audit:     recorded,
 		LogLevel:  "debug",
 		LogOutput: &seen.log,
 		Sinks:     []event.Sink{seen},
@@ -75,6 +79,10 @@ func demo(ctx context.Context, t *demoTarget, out io.Writer) error {
 	seen.done()
 	if err := w.Close(ctx); err != nil {
 		return err
+	}
+	if t.audit == "" {
+		seen.summary(out, t, nil, nil, w)
+		return nil
 	}
 	entries, err := queryOn(ctx, t.parent, t.dsn, "SELECT kind FROM "+t.audit)
 	if err != nil {

@@ -97,7 +97,7 @@ func version(m *event.Migration) string {
 	return "?"
 }
 
-// summary tells what was seen.
+// summary tells what was seen; trail is nil where nothing was recorded.
 func (a *account) summary(out io.Writer, t *demoTarget, entries []string, trail *audit.Report, w *sqlwitness.Witness) {
 	table := func(title string, columns string, rows func(add func(...any))) {
 		fmt.Fprintf(out, "\n%s\n", title)
@@ -164,10 +164,14 @@ func (a *account) summary(out io.Writer, t *demoTarget, entries []string, trail 
 	for _, k := range entries {
 		kinds[k]++
 	}
-	fmt.Fprintf(out, "\nAudit      %d entries in table %s: %d intents, %d outcomes\n", len(entries), t.audit, kinds["intent"], kinds["outcome"])
-	fmt.Fprintf(out, "           %d of them sealed into a tree and verified, %d findings: sqlwitness audit verify -dsn …\n", trail.Checked, len(trail.Findings))
-	for _, f := range trail.Findings {
-		fmt.Fprintf(out, "           %s: %s\n", f.Code, f.Sentence)
+	if trail == nil {
+		fmt.Fprintf(out, "\nAudit      off: this server has a trail of its own, and what the demo wrote could never be taken out of it\n")
+	} else {
+		fmt.Fprintf(out, "\nAudit      %d entries in table %s: %d intents, %d outcomes\n", len(entries), t.audit, kinds["intent"], kinds["outcome"])
+		fmt.Fprintf(out, "           %d of them sealed into a tree and verified, %s: sqlwitness audit verify -dsn …\n", trail.Checked, counted(len(trail.Findings), "finding"))
+		for _, f := range trail.Findings {
+			fmt.Fprintf(out, "           %s: %s\n", f.Code, f.Sentence)
+		}
 	}
 	fmt.Fprintf(out, "Metrics    (*Witness).Handler() serves them at /metrics, or set SQLWITNESS_LISTEN=127.0.0.1:9464; for example\n")
 	var metrics bytes.Buffer

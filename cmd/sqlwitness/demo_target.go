@@ -36,7 +36,7 @@ type demoTarget struct {
 	where   string // for the reader; without a password
 	folder  string
 	dialect goose.Dialect
-	audit   string // the table of audit entries
+	audit   string // the table of audit entries; "" where they would go into somebody's own
 	locks   bool   // tools take an advisory lock here
 	migrate func(*sql.DB) (database.Driver, error)
 	remove  func() error
@@ -52,7 +52,7 @@ func target(ctx context.Context, dsn string) (*demoTarget, error) {
 	if dsn == "" {
 		return sqliteTarget()
 	}
-	u, err := url.Parse(dsn)
+	u, err := parseURL(dsn)
 	if err != nil {
 		return nil, errors.New("-dsn is no URL; it looks like postgres://user@host/db or mysql://user@host/db") // the parser's error would show the password
 	}
@@ -107,7 +107,8 @@ func mysqlTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 	}
 	cfg.MultiStatements, cfg.ParseTime = true, true
 	admin, name := cfg.FormatDSN(), demoName()
-	// The audit trail has a database of its own, which stays if it was there.
+	// The audit trail has a database of its own, one for the server. Nothing can be
+	// taken out of one that is there.
 	had, err := queryOn(ctx, "mysql", admin, "SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'sqlwitness'")
 	if err != nil {
 		return nil, err
@@ -116,9 +117,13 @@ func mysqlTarget(ctx context.Context, u *url.URL) (*demoTarget, error) {
 		return nil, fmt.Errorf("make the demo's own database: %w", err)
 	}
 	cfg.DBName = name
+	entries := "sqlwitness.entry"
+	if len(had) > 0 {
+		entries = ""
+	}
 	return &demoTarget{
 		parent: "mysql", system: "mysql", dsn: cfg.FormatDSN(), where: "MySQL or MariaDB, " + cfg.Addr + "/" + name, folder: "mysql", dialect: goose.DialectMySQL,
-		audit: "sqlwitness.entry", locks: true,
+		audit: entries, locks: true,
 		migrate: func(db *sql.DB) (database.Driver, error) {
 			return migratemysql.WithInstance(db, &migratemysql.Config{})
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,7 +153,7 @@ func migrateMySQL(w *sqlwitness.Witness, address string) (database.Driver, error
 	}
 	dsn, err := parseMySQL(strings.TrimPrefix(address, "mysql://"))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (golang-migrate takes mysql://user:password@tcp(host:port)/database)", err)
 	}
 	dsn.MultiStatements = true // a migration's file is sent whole
 	maps.DeleteFunc(dsn.Params, func(name, _ string) bool { return strings.HasPrefix(name, "x-") })
@@ -207,9 +208,13 @@ func over(w *sqlwitness.Witness, parent, dsn string, with func(*sql.DB) (databas
 	return d, nil
 }
 
+// tcpAddress is the address of a MySQL server in the form that its driver and
+// golang-migrate's URLs have.
+var tcpAddress = regexp.MustCompile(`@tcp\(([^()]*)\)/`)
+
 // parseURL is url.Parse without the URL, which may hold a password, in its error.
 func parseURL(address string) (*url.URL, error) {
-	u, err := url.Parse(address)
+	u, err := url.Parse(tcpAddress.ReplaceAllString(address, "@$1/"))
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		return nil, e.Err
 	}
