@@ -77,6 +77,9 @@ func column(page string, n int) map[string]bool {
 // one of these types after a dot, with the name of a map's key between.
 func structure(typ reflect.Type, prefix string, into map[string]bool, name func(reflect.StructField) string, inside ...reflect.Type) {
 	for f := range typ.Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		path, of := prefix+name(f), f.Type
 		switch of.Kind() {
 		case reflect.Map:
