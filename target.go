@@ -60,7 +60,11 @@ func databaseOf(system, dsn string) string {
 			if err != nil {
 				return ""
 			}
-			return strings.TrimPrefix(u.Path, "/")
+			name := strings.TrimPrefix(u.Path, "/")
+			if strings.ContainsAny(name, "/@") {
+				return "" // what follows a slash in a password that should have been escaped
+			}
+			return name
 		}
 		for _, key := range []string{"dbname", "database"} {
 			if v, ok := keyword(dsn, key); ok {
@@ -90,6 +94,9 @@ func databaseOf(system, dsn string) string {
 	return ""
 }
 
+// libpqSpace is what ends an unquoted value of a libpq connection string.
+const libpqSpace = " \t\n\r\v\f"
+
 // keyword finds key='value' in a libpq connection string.
 func keyword(dsn, key string) (string, bool) {
 	for rest := dsn; rest != ""; {
@@ -97,7 +104,7 @@ func keyword(dsn, key string) (string, bool) {
 		if !ok {
 			return "", false
 		}
-		after = strings.TrimLeft(after, " ")
+		after = strings.TrimLeft(after, libpqSpace)
 		var value strings.Builder
 		i, quoted := 0, strings.HasPrefix(after, "'")
 		if quoted {
@@ -110,7 +117,7 @@ func keyword(dsn, key string) (string, bool) {
 				value.WriteByte(after[i])
 				continue
 			}
-			if quoted && ch == '\'' || !quoted && ch == ' ' {
+			if quoted && ch == '\'' || !quoted && strings.IndexByte(libpqSpace, ch) >= 0 {
 				i++
 				break
 			}
