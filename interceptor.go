@@ -44,13 +44,13 @@ func (c *conn) sample() {
 
 // long reports whether a statement takes the long way.
 func (c *conn) long(t *text) bool {
-	return t.watched || c.connector.tracker.Active() || c.connector.retries.expecting.Load()
+	return t.watched || c.connector.tracker.Active()
 }
 
 // begin is called right before the parent.
 func (c *conn) begin(t *text) (start int64) {
 	start = c.now()
-	if c.failedText == t {
+	if c.failedText == t || c.connector.retries.expecting.Load() {
 		c.again(t, start)
 	}
 	c.flight.takeOff(start, t)

@@ -38,6 +38,7 @@ type retries struct {
 
 	mu        sync.Mutex
 	elsewhere map[*text]failure
+	latest    int64                // end of the last failure in it
 	migration map[string]time.Time // by tool and version: the start of the attempt that failed
 	count     int
 	lost      time.Duration
@@ -67,9 +68,7 @@ func (c *conn) again(t *text, start int64) {
 	if c.failedText == t {
 		f = c.failure
 	} else if r.expecting.Load() {
-		r.mu.Lock()
-		f = r.elsewhere[t]
-		r.mu.Unlock()
+		f = r.failure(t, start)
 	}
 	if f.kind == "" {
 		return
@@ -79,6 +78,18 @@ func (c *conn) again(t *text, start int64) {
 	if start-f.end <= maxRetryGap {
 		c.connector.retried(f.kind, 1, time.Duration(start-f.start))
 	}
+}
+
+// failure is that of a text which may come again on any connection. Those that
+// nobody has tried again in time are forgotten together.
+func (r *retries) failure(t *text, now int64) failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now-r.latest > maxRetryGap {
+		clear(r.elsewhere)
+		r.expecting.Store(false)
+	}
+	return r.elsewhere[t]
 }
 
 // mayRetry notes a statement that has failed.
@@ -98,7 +109,7 @@ func (c *conn) mayRetry(t *text, start, end int64, err error) {
 		if r.elsewhere == nil {
 			r.elsewhere = map[*text]failure{}
 		}
-		r.elsewhere[t] = f
+		r.elsewhere[t], r.latest = f, end
 		r.expecting.Store(true)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	_ "github.com/lib/pq"
 
@@ -92,4 +94,30 @@ func TestRetryAfterLockTimeout(t *testing.T) {
 	if _, err := fmt.Sscan(sample(t, w, `sqlwitness_retry_lost_seconds_total{kind="lock_timeout"}`), &lost); err != nil || lost < 0.04 {
 		t.Errorf("%v s lost (%v), with two waits of 20 ms", lost, err)
 	}
+}
+
+// TestFailureThatNobodyTriesAgain: a statement that the broken connection lost for
+// good does not keep the others off the short way, and is forgotten in time.
+func TestFailureThatNobodyTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newWatched(t, nil)
+		r := &k.connector.retries
+		if _, err := k.db.Exec("BADCONN for good"); err == nil || !r.expecting.Load() {
+			t.Fatalf("%v, expecting %v", err, r.expecting.Load())
+		}
+		for range 2 {
+			if _, err := k.db.Exec("SELECT 1"); err != nil {
+				t.Fatal(err)
+			}
+			for c := range k.connector.conns {
+				if c.long(c.texts.last) {
+					t.Error("SELECT 1 took the long way")
+				}
+			}
+			time.Sleep(time.Duration(maxRetryGap) + time.Second)
+		}
+		if r.expecting.Load() || len(r.elsewhere) > 0 {
+			t.Errorf("still expected: %v", r.elsewhere)
+		}
+	})
 }
