@@ -70,6 +70,7 @@ type lockAnswer struct {
 type lockCall struct {
 	sqltext.LockCall
 	conn   uint64
+	inTx   bool // a transaction of the driver's is open
 	args   []driver.NamedValue
 	start  time.Time
 	end    time.Time
@@ -177,7 +178,9 @@ func (l *locks) acquire(c lockCall, id lockID) []event.Lock {
 	switch outcome {
 	case lockAcquired, lockUnknown:
 		delete(l.wait, c.conn)
-		l.held = append(l.held, heldLock{id: id, conn: c.conn, xact: c.Xact, sure: outcome == lockAcquired, since: c.end, trace: c.trace})
+		if !c.Xact || c.inTx { // else it went with its statement, or its end is not seen
+			l.held = append(l.held, heldLock{id: id, conn: c.conn, xact: c.Xact, sure: outcome == lockAcquired, since: c.end, trace: c.trace})
+		}
 		if !c.Xact {
 			l.taken[l.next].key, l.taken[l.next].at = id.key, c.end
 			l.next = (l.next + 1) % len(l.taken)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -136,7 +137,7 @@ func playLocks(steps []step) []string {
 		case "close":
 			events = l.closed(s.conn, now)
 		default:
-			events = l.called(lockCall{LockCall: s.call, conn: s.conn, args: []driver.NamedValue{{Ordinal: 1, Value: "mig"}}, start: start, end: now, answer: s.answer})
+			events = l.called(lockCall{LockCall: s.call, conn: s.conn, inTx: true, args: []driver.NamedValue{{Ordinal: 1, Value: "mig"}}, start: start, end: now, answer: s.answer})
 		}
 		for _, e := range events {
 			line := fmt.Sprintf("%s %s %s %s", e.Stage, e.Kind, e.Key, e.Outcome)
@@ -156,4 +157,39 @@ func playLocks(steps []step) []string {
 		}
 	}
 	return told
+}
+
+// TestLockOfNoTransaction: a lock of the transaction's scope that is taken outside
+// any, or in one that is begun by its text, is not kept as held for good.
+func TestLockOfNoTransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newWatched(t, nil)
+		conn, err := k.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		const lock = "SELECT pg_advisory_xact_lock(7)"
+		for _, text := range []string{lock, "BEGIN", lock, "COMMIT"} {
+			if _, err := conn.ExecContext(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if l := &k.connector.locks; l.some.Load() || len(l.held) > 0 {
+			t.Errorf("held: %+v", l.held)
+		}
+		tx, err := conn.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(lock); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(k.connector.locks.held); n != 1 {
+			t.Errorf("%d held in a transaction", n)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

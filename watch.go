@@ -200,7 +200,7 @@ func (c *conn) lockAnswered(w *watch, a lockAnswer) {
 		if a.err == nil && l.Column >= 0 && l.Column < len(w.first) {
 			answer.known, answer.value = true, w.first[l.Column]
 		}
-		c.tellLocks(c.connector.locks.called(lockCall{LockCall: l, conn: c.id, args: w.call.Args,
+		c.tellLocks(c.connector.locks.called(lockCall{LockCall: l, conn: c.id, inTx: w.call.InTx, args: w.call.Args,
 			start: w.call.Start, end: end, answer: answer, trace: c.connector.trace(w.ctx, c.id)}))
 	}
 	w.locks = nil
