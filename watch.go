@@ -37,10 +37,9 @@ func (c *conn) watchExec(ctx context.Context, t *text, args []driver.NamedValue,
 	if err != nil {
 		return nil, err
 	}
-	w.start = c.begin(t)
+	w.takeOff()
 	res, err := exec()
-	took := c.now() - w.start
-	c.flight.land()
+	took := w.land()
 	c.watchEnd(w, res, took, err)
 	return res, err
 }
@@ -50,15 +49,30 @@ func (c *conn) watchQuery(ctx context.Context, t *text, args []driver.NamedValue
 	if err != nil {
 		return nil, err
 	}
-	w.start = c.begin(t)
+	w.takeOff()
 	parent, err := query()
-	took := c.now() - w.start
-	c.flight.land()
+	took := w.land()
 	c.watchEnd(w, nil, took, err)
 	if err != nil || parent == nil {
 		return parent, err
 	}
 	return c.newRows(ctx, parent, t, w.start, took, w), nil
+}
+
+// takeOff marks the statement as in flight, right before the parent is called.
+func (w *watch) takeOff() {
+	if len(w.locks) > 0 {
+		w.conn.flight.lock.Store(w.asked())
+	}
+	w.start = w.conn.begin(w.text)
+}
+
+// land ends that, and returns what the call took.
+func (w *watch) land() (took int64) {
+	took = w.conn.now() - w.start
+	w.conn.flight.land()
+	w.conn.flight.lock.Store(nil)
+	return took
 }
 
 // watchBegin shows a statement to the recogniser before it is sent. An error,
@@ -75,9 +89,6 @@ func (c *conn) watchBegin(ctx context.Context, kind migrator.Kind, t *text, args
 	c.identify(ctx, t)
 	for i := range t.Statements {
 		w.locks = append(w.locks, t.Statements[i].Locks...)
-	}
-	if len(w.locks) > 0 {
-		c.flight.lock.Store(w.asked())
 	}
 	if c.refuse != nil {
 		err, c.refuse = c.refuse, nil

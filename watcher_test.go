@@ -314,3 +314,26 @@ func TestPanicOfAViewIsContained(t *testing.T) {
 		}
 	})
 }
+
+// TestLockThatWasNotAskedFor: a lock call that was never sent, because it could not
+// be prepared, does not make the connection's next statement one that waits for it.
+func TestLockThatWasNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newWatched(t, nil)
+		k.db.SetMaxOpenConns(1)
+		k.fake.Next("Conn.ExecContext", fakedb.Fault{Err: driver.ErrSkip})
+		k.fake.Next("Conn.PrepareContext", fakedb.Fault{Err: errors.New("no")})
+		if _, err := k.db.Exec("SELECT pg_advisory_lock(7)"); err == nil {
+			t.Fatal("it was prepared")
+		}
+		end := k.hang("UPDATE orders SET paid = true")
+		time.Sleep(tick)
+		synctest.Wait()
+		for _, f := range k.w.watcher.flights() {
+			if f.lock != nil {
+				t.Errorf("%s waits for %+v", f.text.SQL, f.lock)
+			}
+		}
+		end()
+	})
+}
