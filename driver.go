@@ -91,13 +91,19 @@ type wrappedDriver struct {
 
 var _ driver.DriverContext = (*wrappedDriver)(nil)
 
-// Open connects once. database/sql uses OpenConnector instead.
+// Open connects once. database/sql uses OpenConnector instead; wrappers that know
+// no connectors call this for each connection, which is then the only one of its
+// connector and ends it.
 func (d *wrappedDriver) Open(dsn string) (driver.Conn, error) {
 	c, err := d.OpenConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return c.Connect(context.Background())
+	conn, err := c.Connect(context.Background())
+	if own, ok := c.(*connector); ok {
+		own.close()
+	}
+	return conn, err
 }
 
 // OpenConnector makes a connector for a DSN. A parent without connectors opens
@@ -154,7 +160,7 @@ type connector struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	closing bool // DB.Close has been called
+	closing bool // no further connection is to come: DB.Close has been called
 }
 
 // Connect opens a connection and chooses its type; nothing is chosen per call.
@@ -199,6 +205,15 @@ func (c *connector) Driver() driver.Driver { return c.driver }
 // rollback of database/sql's own, are closed later: what there is to tell of them
 // is waited for.
 func (c *connector) Close() error {
+	c.close()
+	if closer, ok := c.parent.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// close ends the connector, with its last connection.
+func (c *connector) close() {
 	c.mu.Lock()
 	c.closing = true
 	inUse := len(c.conns)
@@ -206,10 +221,6 @@ func (c *connector) Close() error {
 	if inUse == 0 {
 		c.ended()
 	}
-	if closer, ok := c.parent.(io.Closer); ok {
-		return closer.Close()
-	}
-	return nil
 }
 
 func (c *connector) unwrap() any { return c.parent }

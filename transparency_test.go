@@ -216,3 +216,32 @@ func TestPanicOfASinkIsContained(t *testing.T) {
 }
 
 func typeName(v any) string { return reflect.TypeOf(v).String() }
+
+// TestConnectionsOfAnOldWrapper: a wrapper that opens each connection by the
+// driver's own Open leaves nothing behind with those that it closes.
+func TestConnectionsOfAnOldWrapper(t *testing.T) {
+	w := newWitness(t, Config{})
+	db, err := w.Open("sqlite", t.TempDir()+"/a.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for range 3 {
+		conn, err := db.Driver().Open(t.TempDir() + "/b.db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.connectors); n != 2 {
+			t.Errorf("%d connectors while it is open", n)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.Driver().Open(t.TempDir() + "/no/such/dir/c.db"); err != nil {
+		t.Log(err)
+	}
+	if n := len(w.connectors); n > 2 {
+		t.Errorf("%d connectors", n)
+	}
+}
