@@ -20,7 +20,7 @@ type publisher struct {
 	url      string
 	client   *http.Client
 
-	mu     sync.Mutex // held while it publishes: one at a time
+	turn   chan struct{} // full while it publishes: one at a time
 	asked  chan struct{}
 	closed chan struct{}
 	once   sync.Once
@@ -34,30 +34,22 @@ func (w *Witness) flushOnFailure() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
 	w.alerts.Flush(ctx)
-	if w.publisher == nil {
-		return
-	}
-	done := make(chan struct{})
-	go func() { // which may have to wait for an earlier one to give up
-		defer close(done)
+	if w.publisher != nil {
 		_ = w.publisher.publish(ctx) // it has told of its trouble
-	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
 	}
 }
 
 // publishLimit bounds one attempt at the end of a run; Close has its own.
 const publishLimit = 10 * time.Second
 
-// newPublisher makes a publisher; nil if there is nowhere to publish to.
+// newPublisher makes a publisher; nil if there is nowhere to publish to, or
+// nothing.
 func (w *Witness) newPublisher() *publisher {
-	if w.cfg.Textfile == "" && w.cfg.PushURL == "" {
+	if w.cfg.Disabled || w.cfg.Textfile == "" && w.cfg.PushURL == "" {
 		return nil
 	}
 	p := &publisher{w: w, textfile: w.cfg.Textfile, url: w.cfg.PushURL, client: &http.Client{Timeout: publishLimit},
-		asked: make(chan struct{}, 1), closed: make(chan struct{})}
+		turn: make(chan struct{}, 1), asked: make(chan struct{}, 1), closed: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -94,9 +86,19 @@ func (p *publisher) close(ctx context.Context) error {
 	return p.publish(ctx)
 }
 
+// publish waits for an earlier one to end, or to give up, for as long as ctx
+// allows.
 func (p *publisher) publish(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	select {
+	case p.turn <- struct{}{}:
+	default:
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() { <-p.turn }()
 	defer p.w.contain("publish")
 	var errs []error
 	if p.textfile != "" {

@@ -2,6 +2,7 @@ package sqlwitness
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // TestPublish: a job that is gone before a scrape leaves its metrics behind.
@@ -85,5 +90,49 @@ func TestListenTaken(t *testing.T) {
 	}
 	if got := log.String(); !strings.Contains(got, `"part":"server","kind":"listen"`) || !strings.Contains(got, "address already in use") {
 		t.Errorf("the log: %s", got)
+	}
+}
+
+// deaf is a server that takes everything and answers nothing.
+type deaf struct{}
+
+func (deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestCloseBehindPush: Close waits for a push that hangs no longer than it may.
+func TestCloseBehindPush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, err := New(Config{LogOutput: io.Discard, PushURL: "http://metrics.invalid/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.publisher.client.Transport = deaf{}
+		w.publisher.Run(&event.Run{Finished: true})
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := w.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close: %v", err)
+		}
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		time.Sleep(publishLimit) // until the push gives up
+	})
+}
+
+// TestDisabledPublishesNothing: the kill switch leaves the last metrics of another
+// process where they are.
+func TestDisabledPublishesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "migrate.prom")
+	w := newWitness(t, Config{Disabled: true, Textfile: file})
+	if err := w.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it was written: %v", err)
 	}
 }
