@@ -45,7 +45,7 @@ func (w *Witness) auditSuppression(s alert.SuppressionEvent, db event.Database) 
 		if s.Alert != nil && c.db != db {
 			continue
 		}
-		w.background.Go(func() {
+		w.background.begin(func() {
 			defer w.contain("audit")
 			_ = c.audit.Note(context.Background(), "suppression."+s.Kind, facts) // it reports its own trouble
 		})

@@ -88,7 +88,7 @@ func (c *connector) record(write func(context.Context)) {
 		write(ctx)
 		return
 	}
-	c.recording.Go(func() {
+	c.recording.begin(func() {
 		defer c.w.contain("audit")
 		write(ctx)
 	})

@@ -155,8 +155,8 @@ type connector struct {
 	metrics  *metrics.Connector
 	prepared *metrics.Counter // first executions of prepared statements
 
-	configured atomic.Bool    // the configuration is recorded
-	recording  sync.WaitGroup // what the audit writes off the callers' path
+	configured atomic.Bool // the configuration is recorded
+	recording  tasks       // what the audit writes off the callers' path
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}

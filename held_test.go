@@ -113,7 +113,7 @@ func TestHeldLockOnServers(t *testing.T) {
 				witnessed.lookAtHeld()
 			}
 			witnessed.lookAtHeld()
-			witnessed.observer.background.Wait()
+			_ = witnessed.observer.background.wait(t.Context())
 			if len(seen.all) != 1 || seen.all[0].Kind != "zombie_lock" || seen.all[0].Object != key {
 				t.Fatalf("found %+v", seen.all)
 			}

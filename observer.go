@@ -32,7 +32,7 @@ type observer struct {
 	view view
 	busy atomic.Bool // a picture is being taken
 
-	background sync.WaitGroup
+	background tasks
 	mu         sync.Mutex
 	ended      bool
 	before     chan beforehand    // of the run that is open; nil before its first migration
@@ -120,7 +120,7 @@ func (o *observer) begin(f func()) bool {
 	if o.ended {
 		return false
 	}
-	o.background.Go(func() {
+	o.background.begin(func() {
 		defer o.w.contain("probe")
 		f()
 	})
@@ -248,14 +248,8 @@ func (o *observer) close() {
 		o.mind.Stop()
 	}
 	o.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		o.background.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(residueWait):
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), residueWait)
+	defer cancel()
+	_ = o.background.wait(ctx)
 	_ = o.view.Close() // ends what is still under way
 }

@@ -71,9 +71,9 @@ func migrates(t *testing.T, w *Witness, db *sql.DB, version int, midway func(), 
 	for c := range w.connectors {
 		c.flush(context.Background())
 		if c.observer != nil {
-			c.observer.background.Wait()
+			_ = c.observer.background.wait(context.Background())
 		}
-		c.recording.Wait()
+		_ = c.recording.wait(context.Background())
 	}
 }
 
@@ -90,7 +90,7 @@ func TestResources(t *testing.T) {
 			defer db.Close()
 			asked := func() {
 				for c := range w.connectors {
-					c.observer.background.Wait()
+					_ = c.observer.background.wait(context.Background())
 				}
 			}
 			migrates(t, w, db, 1, asked, "CREATE TABLE filled (body varchar(1000))", s.fill)

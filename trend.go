@@ -37,7 +37,7 @@ func (c *connector) compare(r *event.Run) {
 		return
 	}
 	run := *r
-	c.recording.Go(func() {
+	c.recording.begin(func() {
 		defer c.w.contain("trend")
 		ctx, cancel := context.WithTimeout(context.Background(), trendLimit)
 		defer cancel()

@@ -42,7 +42,7 @@ type Witness struct {
 	watcher   *watcher
 	deaf      func() // ends the waiting for signals; nil unless Config.FlushOnSignal
 
-	background sync.WaitGroup // what is recorded off the statements' path
+	background tasks // what is recorded off the statements' path
 
 	mu         sync.Mutex
 	connectors map[*connector]struct{}
@@ -195,10 +195,9 @@ func (w *Witness) Close(ctx context.Context) error {
 		c.observer.close()
 	}
 	w.watcher.close()
-	errs := []error{w.alerts.Close(ctx), w.settle(ctx)}
+	errs := []error{w.alerts.Close(ctx), w.background.wait(ctx)}
 	for _, c := range connectors {
-		c.recording.Wait() // each write is bounded by audit.Config.Timeout
-		errs = append(errs, c.audit.Close(ctx))
+		errs = append(errs, c.recording.wait(ctx), c.audit.Close(ctx))
 	}
 	w.page.Close()
 	errs = append(errs, w.publisher.close(ctx), w.server.close(ctx), w.log.Close(ctx))
@@ -293,21 +292,6 @@ func (c *connector) connected(start int64, err error) {
 	}
 }
 
-// settle waits for what is recorded in the background.
-func (w *Witness) settle(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		w.background.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // flush ends what is open on the connector: a migration in the middle as
 // interrupted.
 func (c *connector) flush(ctx context.Context) {
@@ -325,7 +309,7 @@ func (c *connector) ended() {
 	defer cancel()
 	c.flush(ctx)
 	c.observer.close()
-	c.recording.Wait()
+	_ = c.recording.wait(ctx)
 	_ = c.audit.Close(ctx)
 	c.w.mu.Lock()
 	c.collectAudit()
