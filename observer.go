@@ -129,7 +129,7 @@ func (o *observer) begin(f func()) bool {
 
 // identify asks the server, once, which session the connection is: before a
 // statement of a run or of a lock, outside any transaction, where one more query
-// changes nothing.
+// changes nothing. It ends with the context of that statement, see readTimeouts.
 func (c *conn) identify(ctx context.Context, t *text) {
 	o := c.connector.observer
 	if o == nil || c.inTx || c.open > 0 || t != nil && t.tx() {
@@ -137,8 +137,6 @@ func (c *conn) identify(ctx context.Context, t *text) {
 	}
 	if !c.session.asked {
 		c.session.asked = true
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutLimit)
-		defer cancel()
 		if id, err := o.view.Session(ctx, c.parent); err == nil {
 			c.session.id.Store(id)
 		}

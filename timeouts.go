@@ -47,11 +47,9 @@ var timeoutQueries = map[string]timeoutQuery{
 	},
 }
 
-// timeoutLimit bounds the reading.
-const timeoutLimit = time.Second
-
 // readTimeouts asks for the timeouts and logs them. It is called before a
-// statement of a run.
+// statement of a run, and ends with that one's context: a limit of our own would,
+// when the server is slow, break the connection that its tool still needs.
 func (c *conn) readTimeouts(ctx context.Context) {
 	c.askTimeouts = false
 	q, ok := timeoutQueries[c.connector.db.System]
@@ -61,8 +59,6 @@ func (c *conn) readTimeouts(ctx context.Context) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeoutLimit)
-	defer cancel()
 	values, err := settings(ctx, c.parent, q.text)
 	if err != nil || len(values) == 0 {
 		return // not worth a word: a run is not less for it

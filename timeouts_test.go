@@ -1,13 +1,21 @@
 package sqlwitness
 
 import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	_ "github.com/go-sql-driver/mysql"
 
+	"github.com/sqlwitness/sqlwitness/audit"
 	"github.com/sqlwitness/sqlwitness/internal/testdb"
+	"github.com/sqlwitness/sqlwitness/probe"
 )
 
 // logBuffer is written by the log's goroutine.
@@ -86,4 +94,69 @@ func TestTimeoutsInForce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stalling is a server that answers nothing for a while, by a driver that, as most
+// do, gives up the connection when a context ends before the answer.
+type stalling struct {
+	driver.Conn // nil: has nothing else
+	until       time.Time
+	broken      bool
+}
+
+func (s *stalling) Connect(context.Context) (driver.Conn, error) { return s, nil }
+func (s *stalling) Driver() driver.Driver                        { return nil }
+func (s *stalling) Close() error                                 { return nil }
+
+func (s *stalling) ExecContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Result, error) {
+	return driver.ResultNoRows, s.answer(ctx)
+}
+
+func (s *stalling) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
+	return nil, errors.Join(s.answer(ctx), errors.New("no rows here"))
+}
+
+func (s *stalling) answer(ctx context.Context) error {
+	if s.broken {
+		return driver.ErrBadConn
+	}
+	select {
+	case <-time.After(time.Until(s.until)):
+		return nil
+	case <-ctx.Done():
+		s.broken = true
+		return ctx.Err()
+	}
+}
+
+// TestSlowServerKeepsItsConnection: what is asked on the tool's own connection does
+// not cost it the connection when the server is slow to answer.
+func TestSlowServerKeepsItsConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stalling{}
+		w := newWitness(t, Config{System: "postgresql", NoProbe: true, Audit: audit.Config{Mode: audit.Off}})
+		c := w.Wrap(s).(*connector)
+		c.observer = &observer{w: w, view: asking{}}
+		db := sql.OpenDB(c)
+		defer db.Close()
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for _, text := range []string{"CREATE TABLE goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp)", "CREATE TABLE t (id int)"} {
+			s.until = time.Now().Add(3 * time.Second)
+			if _, err := conn.ExecContext(t.Context(), text); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	})
+}
+
+// asking is a view that asks the connection for its session.
+type asking struct{ *probe.Probe }
+
+func (asking) Session(ctx context.Context, c driver.Conn) (int64, error) {
+	_, err := c.(driver.QueryerContext).QueryContext(ctx, "SELECT pg_backend_pid()", nil)
+	return 0, err
 }
