@@ -34,6 +34,7 @@ type conn struct {
 	tally  tally  // the same four, for a scrape to read
 
 	inTx     bool
+	byText   bool   // a transaction is open that was begun by its text
 	txCalls  uint64 // calls, when the transaction began
 	readOnly bool
 	open     int  // result sets that are not closed

@@ -132,7 +132,7 @@ func (o *observer) begin(f func()) bool {
 // changes nothing. It ends with the context of that statement, see readTimeouts.
 func (c *conn) identify(ctx context.Context, t *text) {
 	o := c.connector.observer
-	if o == nil || c.inTx || c.open > 0 || t != nil && t.tx() {
+	if o == nil || c.inTx || c.byText || c.open > 0 || t != nil && t.tx() {
 		return
 	}
 	if !c.session.asked {

@@ -160,3 +160,47 @@ func (asking) Session(ctx context.Context, c driver.Conn) (int64, error) {
 	_, err := c.(driver.QueryerContext).QueryContext(ctx, "SELECT pg_backend_pid()", nil)
 	return 0, err
 }
+
+// TestNothingIsAskedInATransaction: while another connection has a run open,
+// nothing of ours stands between BEGIN and SET TRANSACTION, which has to come first.
+func TestNothingIsAskedInATransaction(t *testing.T) {
+	w := newWitness(t, Config{Audit: audit.Config{Mode: audit.Off}})
+	db, err := w.Open("postgres", testdb.PostgreSQL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	run, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	other, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, s := range []struct {
+		conn *sql.Conn
+		text string
+	}{
+		{run, "CREATE TABLE goose_db_version (id serial, version_id bigint, is_applied boolean, tstamp timestamp)"},
+		{run, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true)"},
+		{run, "CREATE TABLE t (id int)"},
+		{other, "BEGIN"},
+		{other, "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"},
+		{other, "COMMIT"},
+		{other, "SELECT 1"},
+	} {
+		if _, err := s.conn.ExecContext(t.Context(), s.text); err != nil {
+			t.Errorf("%s: %v", s.text, err)
+		}
+	}
+	for c := range w.connectors {
+		for conn := range c.conns {
+			if conn.session.id.Load() == 0 {
+				t.Errorf("connection %d was not asked for its session", conn.id)
+			}
+		}
+	}
+}

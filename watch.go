@@ -83,7 +83,7 @@ func (c *conn) watchBegin(ctx context.Context, kind migrator.Kind, t *text, args
 	w.call = migrator.Call{Kind: kind, Conn: c.id, InTx: c.inTx, Text: t.Text, Role: t.role, Args: args, Affected: -1,
 		Start: c.at(c.now()), CorrelationID: correlationID(ctx)}
 	c.again(t, c.now())
-	if c.askTimeouts && !c.inTx && c.open == 0 && !t.tx() {
+	if c.askTimeouts && !c.inTx && !c.byText && c.open == 0 && !t.tx() {
 		c.readTimeouts(ctx)
 	}
 	c.identify(ctx, t)
@@ -113,6 +113,7 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 		return
 	}
 	defer c.connector.w.contain("migrator")
+	c.transacted(w.text, err)
 	c.holding(w.text, w.start+took)
 	w.call.Err, w.call.Duration = err, time.Duration(took)
 	if err == nil && res != nil {
@@ -146,6 +147,22 @@ func (c *conn) watchEnd(w *watch, res driver.Result, took int64, err error) {
 	}
 	c.ofApplication(w.text, took, err)
 	c.tellAfter(w.ctx, ended)
+}
+
+// transacted follows the transactions that are begun and ended by their texts, in
+// which we ask nothing either: after a query of ours SET TRANSACTION would fail.
+func (c *conn) transacted(t *text, err error) {
+	if err != nil {
+		return
+	}
+	for i := range t.Statements {
+		switch t.Statements[i].Operation.String() {
+		case "BEGIN":
+			c.byText = true
+		case "COMMIT", "ROLLBACK":
+			c.byText = false
+		}
+	}
 }
 
 // parted tells what began from what ended, between which the statement itself is
