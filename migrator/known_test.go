@@ -2,7 +2,10 @@ package migrator
 
 import (
 	"database/sql/driver"
+	"strings"
 	"testing"
+
+	"github.com/sqlwitness/sqlwitness/sqltext"
 )
 
 // TestAToolIsOneRow adds a tool that does not exist, and that is all there is to
@@ -57,6 +60,26 @@ func TestKnown(t *testing.T) {
 			if first := &known[j]; !k.weak && !first.weak && covers(first.columns, k.columns) && covers(k.columns, first.key) {
 				t.Errorf("every table of %s is one of %s", k.name, first.name)
 			}
+		}
+	}
+}
+
+// TestQuotedName: what stands before a version table's name, in whichever
+// script, does not change whether the name is quoted, by which xorm and
+// gormigrate are told apart.
+func TestQuotedName(t *testing.T) {
+	long := strings.Repeat("Ⱥ", 40) // a byte longer each in lower case
+	for sql, want := range map[string]bool{
+		`SELECT id FROM migrations`:                          false,
+		`SELECT id FROM "Migrations"`:                        true,
+		`SELECT '` + long + `', id FROM migrations`:          false,
+		`SELECT '` + long + `', id FROM "migrations"`:        true,
+		`SELECT '` + long + `', "id" FROM migrations`:        false,
+		`DELETE FROM "migrations" WHERE id = '` + long + `'`: true,
+	} {
+		text := sqltext.Analyze(sql, sqltext.PostgreSQL)
+		if got := (hand{text, &text.Statements[0], "migrations"}).quoted(); got != want {
+			t.Errorf("%s: quoted is %v", sql, got)
 		}
 	}
 }

@@ -229,8 +229,12 @@ func (h hand) upper() bool {
 // quoted reports whether the table's name is quoted where it first stands.
 func (h hand) quoted() bool {
 	sql := h.text.SQL[min(h.stmt.Offset, len(h.text.SQL)):]
-	i := strings.Index(strings.ToLower(sql), h.table)
-	return i > 0 && strings.IndexByte("\"`[", sql[i-1]) >= 0
+	for i := range len(sql) - len(h.table) { // a text in lower case may have another length
+		if strings.EqualFold(sql[i+1:i+1+len(h.table)], h.table) {
+			return strings.IndexByte("\"`[", sql[i]) >= 0
+		}
+	}
+	return false
 }
 
 // markValue is the version in a statement, as a value of the text.
