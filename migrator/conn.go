@@ -39,10 +39,11 @@ type tx struct {
 	body   *migration   // collected and not marked yet
 	marked []*migration // complete if it commits
 
-	// durable is how many of marked an implicit commit has made permanent
-	// already (MySQL: every DDL statement commits what precedes it).
+	// durable is how many of marked a commit on the way has made permanent
+	// already: a text that says COMMIT, and on MySQL every DDL statement.
 	durable  int
-	implicit bool
+	implicit bool // there was one, and what follows commits by itself
+	parted   bool // it was a text's: no transaction holds all of a body here
 	joined   bool // statements of it belong to the run's open migration
 
 	// A table of one row is emptied and filled again.

@@ -29,6 +29,7 @@ func (t *Tracker) openFor(cn *conn, c *Call, to touch) *run {
 	}
 	r.table = to.table
 	r.seen++
+	r.called = false
 	r.tables[to.table] |= to.shown()
 	r.made = to.made
 	r.sure = r.sure || to.sure || to.kind == touchCreate || to.kind.isMark()
@@ -106,7 +107,7 @@ func (t *Tracker) toMark(cn *conn, c *Call) *migration {
 	}
 	if x.body == nil {
 		x.body = t.newMigration(cn, c)
-		x.body.tx = x
+		x.body.hold(x)
 	}
 	return x.body
 }
@@ -354,7 +355,7 @@ func (t *Tracker) setSingle(cn *conn, c *Call, versions []string) {
 	m := x.body
 	if m == nil {
 		m = t.newMigration(cn, c)
-		m.tx = x
+		m.hold(x)
 		x.body = m
 	}
 	t.aim(m, versions[0])

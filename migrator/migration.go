@@ -1,6 +1,7 @@
 package migrator
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ type migration struct {
 	count   int
 	ddl     bool // of the statements that went through, one was DDL
 	wrote   bool // one may have changed something
+	called  bool // one was a query that may have done more than read
 	end     time.Time
 	err     error
 	failed  *event.FailingStatement
@@ -32,6 +34,7 @@ type migration struct {
 	undone  bool     // the transaction of its body was rolled back
 	several bool     // the text that failed holds several statements
 	commits bool     // and ends a transaction among them
+	parted  bool     // a part of it has been committed by its own text
 	index   bool     // it makes or drops an index CONCURRENTLY
 	target  string   // around, single: the version that is aimed at
 	blame   bool     // the error is the migration's for certain
@@ -125,6 +128,7 @@ func (m *migration) add(c *Call, ddl bool) {
 	if c.Err == nil {
 		m.ddl = m.ddl || ddl
 		m.wrote = m.wrote || writes(c.Text)
+		m.called = m.called || calls(c.Text)
 		return
 	}
 	m.fail(c)
@@ -186,6 +190,7 @@ func (m *migration) merge(earlier *migration) {
 	m.count += earlier.count
 	m.ddl = m.ddl || earlier.ddl
 	m.wrote = m.wrote || earlier.wrote
+	m.called = m.called || earlier.called
 	m.acted = append(m.acted, earlier.acted...)
 	m.tx = nil
 	if !m.told {
@@ -305,6 +310,14 @@ func (t *Tracker) commitsDDL() bool {
 	}
 	return false
 }
+
+// calls reports whether a query may do more than read: by a function that it
+// calls (setval, create_hypertable), a CTE that writes, or INTO a new table.
+func calls(t *sqltext.Text) bool {
+	return t.Class() == sqltext.ClassRead && beyondReading.MatchString(t.SQL)
+}
+
+var beyondReading = regexp.MustCompile(`(?i)\(|\binto\b`)
 
 // writes reports whether a text may have changed something.
 func writes(t *sqltext.Text) bool {

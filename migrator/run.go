@@ -26,10 +26,11 @@ type run struct {
 	probe   *string // the version that was asked for last
 	about   bool    // and was not there: it is about to be applied
 
-	open  *migration // outside any transaction, or opened by its mark
-	stray *migration // statements outside a transaction that may belong to what follows
-	after bool       // the tool marks after the body, though it could do so before
-	mixed bool       // that has been decided
+	open   *migration // outside any transaction, or opened by its mark
+	stray  *migration // statements outside a transaction that may belong to what follows
+	called bool       // since the last touch, a query did more than read, it may be
+	after  bool       // the tool marks after the body, though it could do so before
+	mixed  bool       // that has been decided
 
 	lock    *lockWait // held, or being waited for
 	waited  *lockWait // what a migration's LockWait is told by, once

@@ -1,6 +1,7 @@
 package migrator
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -154,6 +155,9 @@ func (t *Tracker) beginBody(cn *conn, c *Call) {
 	}
 	t.openRun(cn, c)
 	m := t.bodyOf(cn, c)
+	if cn.inTx(c) && c.Text.Count > 1 && saysCommit(c.Text) {
+		m.part()
+	}
 	t.hint(m, c)
 	t.tell(m)
 }
@@ -174,7 +178,7 @@ func (t *Tracker) bodyOf(cn *conn, c *Call) *migration {
 		}
 		if x.body == nil {
 			x.body = t.newMigration(cn, c)
-			x.body.tx = x
+			x.body.hold(x)
 		}
 		return x.body
 	}
@@ -184,6 +188,7 @@ func (t *Tracker) bodyOf(cn *conn, c *Call) *migration {
 		}
 		if r.open == nil {
 			r.open = t.newMigration(cn, c)
+			r.open.called, r.called = r.called, false
 		}
 		return r.open
 	}
@@ -290,6 +295,7 @@ func (t *Tracker) body(cn *conn, c *Call) {
 	}
 	r := t.openRun(cn, c)
 	if g == certain && !inTx && r.open == nil && !opens(c.Text) {
+		r.called = r.called || calls(c.Text)
 		r.own(c)
 		return
 	}
@@ -311,9 +317,14 @@ func (t *Tracker) body(cn *conn, c *Call) {
 	if c.Err == nil && inTx && r.tool() != nil && r.tool().bodyCreates && drops(c.Text, r.table) {
 		t.unmade(cn.transaction(), m)
 	}
-	if inTx && t.commitsDDL() && commitsAtOnce(c) {
+	switch {
+	case inTx && t.commitsDDL() && commitsAtOnce(c):
 		x := cn.transaction()
 		x.implicit, x.durable = true, len(x.marked)
+	case inTx && c.Text.Count > 1 && saysCommit(c.Text):
+		x := cn.transaction()
+		x.part(c.Err == nil)
+		x.implicit = x.implicit && !beginsAgain(c.Text)
 	}
 	if c.Err == nil {
 		if c.Kind == Query {
@@ -328,11 +339,41 @@ func (t *Tracker) body(cn *conn, c *Call) {
 // a database that commits at DDL: before it runs, hence even where it fails, as
 // long as it was understood.
 func commitsAtOnce(c *Call) bool {
-	if c.Role&roleDDL == 0 {
+	if !slices.ContainsFunc(c.Text.Statements, endsTransaction) {
 		return false
 	}
 	class, _ := event.Classify(c.Err)
 	return class != event.ClassSyntax
+}
+
+// endsTransaction reports whether a statement commits the transaction that it is
+// in on MySQL and MariaDB ("Statements That Cause an Implicit Commit"): what
+// defines or maintains a table that is not temporary, takes locks on tables, or
+// begins the next transaction.
+func endsTransaction(s sqltext.Statement) bool {
+	switch s.Operation.String() {
+	case "BEGIN", "COMMIT", "LOCK":
+		return true
+	}
+	return s.Class == sqltext.ClassDDL && !s.Temporary
+}
+
+// beginsAgain reports whether the last transaction of a text is left open.
+func beginsAgain(t *sqltext.Text) (open bool) {
+	for i := range t.Statements {
+		switch t.Statements[i].Operation.String() {
+		case "BEGIN":
+			open = true
+		case "COMMIT", "ROLLBACK":
+			open = false
+		}
+	}
+	return open
+}
+
+// saysCommit reports whether a text says COMMIT.
+func saysCommit(t *sqltext.Text) bool {
+	return slices.ContainsFunc(t.Statements, func(s sqltext.Statement) bool { return s.Operation.String() == "COMMIT" })
 }
 
 // bodyFailed takes in the error of a body's statement. In a transaction, it is

@@ -136,7 +136,7 @@ func (t *Tracker) undo(cn *conn, x *tx, err error, now time.Time, c *Call) {
 	closing := x.set != nil && !x.set.dirty || x.set == nil && x.cleared
 	if m := r.open; m != nil && m.opened && (x.joined || closing) {
 		r.open = nil
-		m.undone = x.joined
+		m.undone = x.joined && !x.parted
 		m.blameFor(x.setErr, err)
 		m.unsure = m.unsure || lost(err)
 		t.finish(m, m.failure(), now)
@@ -239,10 +239,15 @@ func (t *Tracker) held() bool {
 
 // txText takes in a transaction that is opened or ended by SQL text.
 func (t *Tracker) txText(cn *conn, c *Call) {
-	if c.InTx || c.Err != nil && !cn.byText {
+	op := c.Text.Statements[0].Operation.String()
+	if c.InTx {
+		t.withinTx(cn, c, op)
 		return
 	}
-	switch c.Text.Statements[0].Operation.String() {
+	if c.Err != nil && !cn.byText {
+		return
+	}
+	switch op {
 	case "BEGIN":
 		if c.Err == nil {
 			cn.byText = true
@@ -251,6 +256,43 @@ func (t *Tracker) txText(cn *conn, c *Call) {
 		t.commit(cn, c)
 	case "ROLLBACK":
 		t.rollback(cn, c)
+	}
+}
+
+// withinTx takes in a body that ends or begins a transaction by its own text,
+// behind the back of the tool that has opened one.
+func (t *Tracker) withinTx(cn *conn, c *Call, op string) {
+	x := cn.tx
+	switch {
+	case x == nil || c.Err != nil:
+	case op == "COMMIT":
+		x.part(true)
+	case op == "BEGIN":
+		if t.commitsDDL() {
+			x.part(true)
+		}
+		x.implicit = false
+	}
+}
+
+// part notes that a text of a body commits by itself; done is that it has.
+func (x *tx) part(done bool) {
+	x.parted = true
+	if x.body != nil {
+		x.body.part()
+	}
+	if done {
+		x.implicit, x.durable = true, len(x.marked)
+	}
+}
+
+// part notes that a migration is not one transaction after all.
+func (m *migration) part() { m.tx, m.parted = nil, true }
+
+// hold makes a transaction that of a whole migration, if it can be.
+func (m *migration) hold(x *tx) {
+	if m.parted = x.parted; !m.parted {
+		m.tx = x
 	}
 }
 

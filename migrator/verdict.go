@@ -26,6 +26,8 @@ func (t *Tracker) verdict(m *migration) (says string, undone bool) {
 		return left + "; " + version + " is recorded as applied all the same: roll it back, or remove its row, before the next run", false
 	case m.tx != nil && m.tx.implicit && m.opened:
 		return left + "; the version table has the new version already, since DDL commits at once here: repair by hand", false
+	case m.parted && m.opened:
+		return left + "; the version table has the new version already: repair by hand", false
 	case m.tx != nil && t.commitsDDL() && (m.tx.implicit || m.several) && !nothing:
 		return left + ", since DDL commits at once here: complete or undo it by hand before the next run", false
 	case m.tx != nil:
@@ -98,7 +100,12 @@ func (t *Tracker) remains(m *migration) (left string, nothing bool) {
 		parts = append(parts, fmt.Sprintf("the %d statements before the failing one remain", before))
 	}
 	nothing = before == 0
+	if nothing && m.called {
+		parts, nothing = append(parts, "what the queries before have called or written may remain"), false
+	}
 	switch {
+	case m.parted && !m.several:
+		parts, nothing = []string{"what it has committed itself remains"}, false
 	case m.index:
 		parts, nothing = append(parts, "an invalid index may remain, to be dropped first"), false
 	case !m.several:

@@ -17,6 +17,7 @@ func TestVerdict(t *testing.T) {
 		rolledBack = "the transaction was rolled back, nothing of it remains: correct the migration and run it again"
 		oneRemains = "the statement before the failing one remains"
 		atOnce     = ", since DDL commits at once here: complete or undo it by hand before the next run"
+		itsOwn     = "what it has committed itself remains; the version is not recorded: complete or undo it by hand before the next run"
 		mayRemain  = "of the failing text, what stands before the error may remain"
 	)
 	inTx := func(s *script, calls func()) { s.begin(1); calls(); s.rollback(1) }
@@ -87,6 +88,8 @@ func TestVerdict(t *testing.T) {
 			mayRemain + "; the version table says dirty: complete it by hand and force 4, or undo it and force 3"},
 		{"golang-migrate, a file in its transaction", lite, migrate(int64(3), 4, failsIn(file)),
 			"its transaction was rolled back; the version table says dirty: force 3, then correct the migration and run it again"},
+		{"golang-migrate, a file in its transaction that commits", lite, migrate(int64(3), 4, failsIn(table+"; COMMIT; "+bad)),
+			"of the failing text, what it committed itself before the error remains; the version table says dirty: complete it by hand and force 4, or undo it and force 3"},
 		{"golang-migrate, a file without a transaction", lite, migrate(int64(3), 4, fails(file)),
 			mayRemain + "; the version table says dirty: complete it by hand and force 4, or undo it and force 3"},
 		{"golang-migrate, concurrently", pg, migrate(int64(3), 4, fails("CREATE INDEX CONCURRENTLY i ON a (id)")),
@@ -98,6 +101,18 @@ func TestVerdict(t *testing.T) {
 		{"goose, at its first statement", my, goose(failsIn(bad)), rolledBack},
 		{"goose, data only", my, goose(failsIn("UPDATE a SET id = 1", "DELETE FROM a WEHRE id = 1")), rolledBack},
 		{"goose, after SET", my, goose(failsIn("SET SESSION lock_wait_timeout = 1", bad)), rolledBack},
+		{"goose, after TRUNCATE", my, goose(failsIn("INSERT INTO a VALUES (1)", "TRUNCATE TABLE b", bad)),
+			"the 2 statements before the failing one remain" + atOnce},
+		{"goose, after LOCK TABLES", my, goose(failsIn("INSERT INTO a VALUES (1)", "LOCK TABLES a WRITE", bad)),
+			"the 2 statements before the failing one remain" + atOnce},
+		{"goose, a temporary table", my, goose(failsIn("CREATE TEMPORARY TABLE b (id int)", bad)), rolledBack},
+		{"goose, after its own COMMIT", pg, goose(failsIn(table, "COMMIT", "ALTER TYPE t ADD VALUE 'x'", "BEGIN", bad)), itsOwn},
+		{"goose, after a COMMIT first of all", pg, goose(failsIn("COMMIT", table, bad)), itsOwn},
+		{"goose, a text that commits", pg, goose(failsIn(table+"; COMMIT; BEGIN", bad)), itsOwn},
+		{"goose, NO TRANSACTION, after a call", pg, goose(fails("SELECT create_hypertable('a', 'id')", bad)),
+			"what the queries before have called or written may remain; the version is not recorded: complete or undo it by hand before the next run"},
+		{"goose, NO TRANSACTION, after a query", pg, goose(fails("SELECT id FROM a", bad)),
+			"nothing of it remains: correct the migration and run it again"},
 		{"goose, NO TRANSACTION, after SET", pg, goose(fails("SET lock_timeout = '5s'", bad)),
 			"nothing of it remains: correct the migration and run it again"},
 		{"goose, NO TRANSACTION", pg, goose(fails(table, table, bad)),
@@ -128,6 +143,8 @@ func TestVerdict(t *testing.T) {
 		{"gormigrate, UseTransaction", pg, func(s *script) { s.begin(1); probed(fails(table, bad))(s); s.rollback(1) }, rolledBack},
 		{"gormigrate, UseTransaction", my, func(s *script) { s.begin(1); probed(fails(table, bad))(s); s.rollback(1) }, oneRemains + atOnce},
 		{"maragu", pg, maragu(fails(table, bad)), rolledBack},
+		{"maragu, after its own COMMIT", pg, maragu(fails(table, "COMMIT", bad)),
+			"what it has committed itself remains; the version table has the new version already: repair by hand"},
 		{"maragu", my, maragu(fails(table, bad)),
 			oneRemains + "; the version table has the new version already, since DDL commits at once here: repair by hand"},
 		{"DDL of nobody", pg, fails(table, bad), oneRemains + ": complete or undo it by hand"},
@@ -147,5 +164,37 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("undone: %t, with the verdict %s", s.ended[0].Undone, test.want)
 			}
 		})
+	}
+}
+
+// TestOwnCommit: a migration that commits by its own text is not one transaction
+// any more, and what follows its own BEGIN is not permanent before the commit.
+func TestOwnCommit(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		body []string
+		end  func(*script)
+		want string
+	}{
+		{"committed in the end", []string{"COMMIT", "BEGIN"}, func(s *script) { s.commit(1) }, "goose up 4 applied"},
+		{"committed by one text", []string{"SELECT 1; COMMIT; BEGIN"}, func(s *script) { s.commit(1) }, "goose up 4 applied"},
+		{"rolled back", []string{"COMMIT", "BEGIN"}, func(s *script) { s.rollback(1) }, "goose up 4 failed"},
+		{"rolled back after one text", []string{"SELECT 1; COMMIT; BEGIN"}, func(s *script) { s.rollback(1) }, "goose up 4 failed"},
+		{"no transaction is left to be committed", []string{"COMMIT"}, func(s *script) { s.commitFails(1, driver.ErrBadConn) }, "goose up 4 applied"},
+	} {
+		s := newScript(t, "postgresql")
+		s.reads(1, 3)
+		s.begin(1)
+		s.exec(1, "CREATE TABLE a (id int)")
+		for _, sql := range c.body {
+			s.exec(1, sql)
+		}
+		s.exec(1, gooseInsert, int64(4), true)
+		c.end(s)
+		s.over()
+		s.want(c.want)
+		if len(s.ended) == 1 && s.ended[0].Atomic {
+			t.Errorf("%s: told as one transaction", c.name)
+		}
 	}
 }
