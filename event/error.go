@@ -95,9 +95,9 @@ func connectionLost(err error) bool {
 	return false
 }
 
-// Position is the byte in the statement's text, from 1, that the server blames
-// for an error; 0 where it names none. PostgreSQL counts characters, which is
-// what lib/pq and pgx pass on.
+// Position is the character of the statement's text, from 1, that the server
+// blames for an error; 0 where it names none. PostgreSQL names one, and lib/pq and
+// pgx pass it on.
 func Position(err error) int {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		switch f := field(e, "Position"); f.Kind() {

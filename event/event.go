@@ -168,7 +168,7 @@ type BodyStatement struct {
 // FailingStatement points at the statement that failed.
 type FailingStatement struct {
 	Index       int // in the migration, from 1
-	Position    int // byte in the text that the server named, from 1; 0 where it named none
+	Position    int // character of the text that the server named, from 1; 0 where it named none
 	Operation   string
 	Fingerprint string
 	Text        string // redacted

@@ -169,11 +169,18 @@ func (m *migration) fail(c *Call) {
 	}
 }
 
-// operationAt is the operation of the statement at a position of a text.
+// operationAt is the operation of the statement at a position of a text, counted
+// in characters from 1.
 func operationAt(t *sqltext.Text, position int) sqltext.Operation {
-	op := t.Operation()
+	op, place := t.Operation(), len(t.SQL)
+	for at := range t.SQL { // the bytes at which characters begin
+		if position--; position == 0 {
+			place = at
+			break
+		}
+	}
 	for i := range t.Statements {
-		if position > t.Statements[i].Offset {
+		if position >= 0 && t.Statements[i].Offset <= place {
 			op = t.Statements[i].Operation
 		}
 	}
