@@ -72,13 +72,14 @@ func (l *lexer) next() {
 		l.quoted('\'', l.dialect == MySQL)
 		l.emit(tokString, start)
 	case c == '"':
-		// MySQL: a string, or a name in ANSI mode; taken for a literal, so that
+		// MySQL: a string, or a name in ANSI mode. SQLite: a string where no column
+		// has that name. Others: by a setting, it may be. Taken for a literal, so that
 		// nothing shows that might be one.
 		l.quoted('"', l.dialect == MySQL)
-		if l.dialect == MySQL {
-			l.emit(tokString, start)
-		} else {
+		if l.dialect == PostgreSQL || l.dialect != MySQL && l.naming() {
 			l.emit(tokName, start)
+		} else {
+			l.emit(tokString, start)
 		}
 	case c == '`' && (l.dialect == MySQL || l.dialect == SQLite):
 		l.quoted('`', false)
@@ -171,7 +172,7 @@ func (l *lexer) quoted(quote byte, backslash bool) {
 		switch c := l.text[l.pos]; {
 		case c == '\\' && backslash:
 			l.pos++
-		case c == '\\' && quote == '\'' && l.dialect != SQLite && l.dialect != SQLServer && l.peek(1) == quote:
+		case c == '\\' && (quote == '\'' || l.dialect == Generic) && l.dialect != SQLite && l.dialect != SQLServer && l.peek(1) == quote:
 			// Where strings end depends on a setting of the session
 			// (standard_conforming_strings, NO_BACKSLASH_ESCAPES).
 			l.doubt = true
@@ -186,6 +187,32 @@ func (l *lexer) quoted(quote byte, backslash bool) {
 		}
 	}
 	l.pos, l.doubt = len(l.text), true
+}
+
+// naming reports whether no string can stand where something in double quotes has
+// just been read.
+func (l *lexer) naming() bool {
+	if rest := strings.TrimLeft(l.text[l.pos:], " \t\r\n"); rest != "" && (rest[0] == '.' || rest[0] == '(') {
+		return true
+	}
+	switch l.before(1) {
+	case ".", "JOIN", "UPDATE", "TABLE", "INDEX", "VIEW", "TRIGGER", "EXISTS", "SET", "ADD", "COLUMN", "RENAME", "TO", "REFERENCES", "CONSTRAINT", "AS":
+		return true
+	case "FROM":
+		return l.before(2) != "DISTINCT" // a IS DISTINCT FROM "b"
+	case "INTO":
+		return l.before(2) != "VACUUM"
+	}
+	return false
+}
+
+// before is the token n back, in upper case; "" where there is none.
+func (l *lexer) before(n int) string {
+	if n > len(l.tokens) {
+		return ""
+	}
+	t := l.tokens[len(l.tokens)-n]
+	return strings.ToUpper(l.text[t.start:t.end])
 }
 
 func (l *lexer) bracketed() {

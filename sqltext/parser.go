@@ -68,9 +68,9 @@ func (p *parser) name(i int) (string, bool) {
 		}
 		return strings.ReplaceAll(s[1:len(s)-1], q+q, q), true
 	case tokString:
-		// MySQL in ANSI mode quotes names as others quote strings; as a name it
-		// is one only where a name must stand, which callers see to.
-		if p.dialect == MySQL && s[0] == '"' && len(s) >= 2 {
+		// What is in double quotes may be a name, too; it is one only where a name
+		// must stand, which callers see to.
+		if s[0] == '"' && len(s) >= 2 {
 			return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`), true
 		}
 	}
