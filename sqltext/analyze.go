@@ -72,7 +72,7 @@ func (t *Text) split(text string, tokens []token) {
 
 // statementEnd counts the tokens before the semicolon that ends a statement.
 func statementEnd(text string, tokens []token) int {
-	routine, depth := false, 0
+	routine, decided, depth := false, false, 0
 	for i, tok := range tokens {
 		switch tok.kind {
 		case tokSemicolon:
@@ -84,8 +84,10 @@ func statementEnd(text string, tokens []token) int {
 				continue
 			}
 			switch strings.ToUpper(text[tok.start:tok.end]) {
+			case "TABLE", "INDEX", "VIEW", "TYPE", "SCHEMA", "DATABASE", "SEQUENCE":
+				decided = true // what follows are names
 			case "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT":
-				routine = routine || i < 12
+				routine = routine || !decided && i < 12
 			case "BEGIN":
 				if routine {
 					depth++

@@ -152,6 +152,9 @@ func (p *parser) define(verb string) Operation {
 			break
 		}
 		word := strings.ToUpper(p.text[t.start:t.end])
+		if t.kind == tokWord && links(word) {
+			break
+		}
 		for _, k := range kinds {
 			if word == k.word && t.kind == tokWord {
 				for j := range n {
@@ -173,6 +176,16 @@ func (p *parser) define(verb string) Operation {
 		}
 	}
 	return operationOf(verb)
+}
+
+// links reports whether a word of CREATE, ALTER or DROP stands behind what the
+// statement is about: CREATE PUBLICATION p FOR TABLE t is about no table.
+func links(word string) bool {
+	switch word {
+	case "FOR", "ON", "AS", "WITH", "IN", "FROM", "BY", "ADD", "SET", "TO", "USING":
+		return true
+	}
+	return false
 }
 
 // exists steps over IF EXISTS and IF NOT EXISTS.
@@ -406,6 +419,8 @@ func (p *parser) rest() {
 	depth := 0
 	for !p.done() {
 		switch {
+		case p.comparesFrom():
+			continue
 		case p.accept("FROM"), p.accept("JOIN"), p.accept("USING"):
 			p.accept("ONLY")
 			p.accept("LATERAL")
@@ -429,6 +444,24 @@ func (p *parser) rest() {
 		}
 		p.i++
 	}
+}
+
+// comparesFrom steps over a FROM behind which no table stands: that of IS
+// DISTINCT FROM, and those in the parentheses of some functions.
+func (p *parser) comparesFrom() bool {
+	if p.accept("DISTINCT", "FROM") {
+		return true
+	}
+	switch p.word() {
+	case "EXTRACT", "TRIM", "SUBSTRING", "OVERLAY":
+		if !p.is(1, "(") || p.is(2, "SELECT") {
+			return false
+		}
+		p.i += 2
+		p.skip()
+		return true
+	}
+	return false
 }
 
 // sources reads a list of tables with their aliases.
@@ -503,6 +536,9 @@ func (p *parser) conditions() {
 	p.i = start
 	for !p.done() && !p.is(0, "RETURNING") {
 		if p.tokens[p.i].kind == tokWord && p.is(1, "(") && p.lockFunction(-1) {
+			continue
+		}
+		if p.comparesFrom() {
 			continue
 		}
 		if p.is(0, "FROM") || p.is(0, "JOIN") {
