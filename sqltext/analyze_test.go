@@ -121,6 +121,7 @@ func TestStatements(t *testing.T) {
 		{PostgreSQL, `COPY users (id) FROM STDIN`, `COPY/write [users]`},
 		{PostgreSQL, `VACUUM (FULL, ANALYZE) big`, `VACUUM/ddl [big]`},
 		{PostgreSQL, `REINDEX TABLE CONCURRENTLY big`, `REINDEX/ddl [big] concurrently`},
+		{PostgreSQL, "-- x\rDROP TABLE a", `DROP TABLE/ddl [a]`},
 		{PostgreSQL, `gibberish here`, `OTHER/other`},
 		{PostgreSQL, ``, ``},
 		{PostgreSQL, ` -- nothing`, ``},
@@ -225,7 +226,13 @@ func TestRedaction(t *testing.T) {
 		{Generic, `SELECT "a\"b" FROM t`, ``},
 		{Generic, `SELECT :name, @var, ?1 FROM t;`, `SELECT :name, @var, ?1 FROM t`},
 
+		{PostgreSQL, "SELECT 1 -- x\r, 'a\n hunter2'", `SELECT ?`},
+		{SQLite, "SELECT 1 -- x\r, 'a\n + 2", `SELECT ? + ?`},
+		{MySQL, "SELECT 1 --\f hunter2\n + 2", `SELECT ? + ?`},
+		{Generic, "SELECT 1 -- x\r\n + 2", `SELECT ? + ?`},
+
 		{PostgreSQL, `SELECT 'unterminated`, ``},
+		{Generic, "SELECT 1 -- x\r + 2", ``},
 		{PostgreSQL, `SELECT "unterminated`, ``},
 		{PostgreSQL, `SELECT $x$ unterminated $y$`, ``},
 		{PostgreSQL, `SELECT 1 /* unterminated /* */`, ``},

@@ -251,11 +251,19 @@ func (l *lexer) dollar() {
 	l.emit(tokString, start)
 }
 
+// line reads a comment. In PostgreSQL a carriage return ends it, too; whether it
+// does elsewhere is not known of every database.
 func (l *lexer) line() {
-	if i := strings.IndexByte(l.text[l.pos:], '\n'); i >= 0 {
-		l.pos += i + 1
-	} else {
+	ends := "\n"
+	if l.dialect == PostgreSQL || l.dialect == Generic {
+		ends = "\r\n"
+	}
+	i := strings.IndexAny(l.text[l.pos:], ends)
+	if i < 0 {
 		l.pos = len(l.text)
+	} else {
+		l.pos += i + 1
+		l.doubt = l.dialect == Generic && l.text[l.pos-1] == '\r' && l.peek(0) != '\n'
 	}
 	l.leading()
 }
@@ -335,4 +343,4 @@ func letter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c >= utf8.RuneSelf
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+func blank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
