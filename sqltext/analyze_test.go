@@ -2,6 +2,7 @@ package sqltext
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -70,6 +71,7 @@ func TestStatements(t *testing.T) {
 			`INSERT/write [public.schema_migrations] cols=[version dirty] $1 $2`},
 		{MySQL, "INSERT INTO `schema_migrations` (version, dirty) VALUES (?, ?)", `INSERT/write [schema_migrations] cols=[version dirty] $1 $2`},
 		{MySQL, "DELETE FROM `schema_migrations` LIMIT 1", `DELETE/write [schema_migrations]`},
+		{MySQL, "SELECT ?; INSERT INTO t (a, b) SELECT max(?, 1), ? WHERE c = ?", `SELECT/read | INSERT/write [t] cols=[a b] _ $3 c=$4`},
 		{MySQL, "DELETE FROM goose_db_version WHERE version_id=?", `DELETE/write [goose_db_version] version_id=$1`},
 		{PostgreSQL, `insert into "gorp_migrations" ("id","applied_at") values ($1,$2);`, `INSERT/write [gorp_migrations] cols=[id applied_at] $1 $2`},
 		{PostgreSQL, `INSERT INTO bun_migrations ("id", "name", "group_id", "migrated_at") VALUES (DEFAULT, '00001', 1, DEFAULT) RETURNING "id", "migrated_at"`,
@@ -317,6 +319,19 @@ func TestBounds(t *testing.T) {
 	}
 	if got := Analyze("-- migrate:up\n/* x */ SELECT 1 -- end", PostgreSQL).Comment; got != "-- migrate:up\n/* x */" {
 		t.Errorf("comment %q", got)
+	}
+}
+
+// BenchmarkManyParameters: the work grows with a text, not with its square.
+func BenchmarkManyParameters(b *testing.B) {
+	for _, n := range []int{1000, 8000, 32000} {
+		sql := "INSERT INTO t VALUES (" + strings.Repeat("?,", n-1) + "?)"
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.SetBytes(int64(len(sql)))
+			for b.Loop() {
+				Analyze(sql, MySQL)
+			}
+		})
 	}
 }
 

@@ -12,7 +12,9 @@ type parser struct {
 	dialect Dialect
 	tokens  []token
 	i       int
-	params  int // ordinals given to plain ? so far in the text
+	params  int // plain ? in the text before this statement
+	counted int // tokens of the statement whose plain ? are in plain
+	plain   int
 	st      *Statement
 }
 
@@ -174,13 +176,15 @@ func (p *parser) ordinal(raw string) int {
 		return n
 	}
 	// A plain ? counts those before it.
-	n := 0
-	for i := 0; i <= p.i; i++ {
-		if p.tokens[i].kind == tokParam && p.tokens[i].end-p.tokens[i].start == 1 {
-			n++
+	if p.counted > p.i+1 { // stepped back
+		p.counted, p.plain = 0, 0
+	}
+	for ; p.counted <= p.i; p.counted++ {
+		if t := p.tokens[p.counted]; t.kind == tokParam && t.end-t.start == 1 {
+			p.plain++
 		}
 	}
-	return p.params + n
+	return p.params + p.plain
 }
 
 // unquote is a string literal's value, as far as it is plain.
