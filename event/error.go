@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -87,37 +88,53 @@ func connectionLost(err error) bool {
 	if errors.As(err, &network) {
 		return !errors.Is(err, os.ErrDeadlineExceeded)
 	}
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if e.Error() == "invalid connection" { // go-sql-driver's ErrInvalidConn, after a part of a packet
-			return true
-		}
-	}
-	return false
+	// go-sql-driver's ErrInvalidConn, after a part of a packet
+	return find(err, func(e error) bool { return e.Error() == "invalid connection" })
 }
 
 // Position is the character of the statement's text, from 1, that the server
 // blames for an error; 0 where it names none. PostgreSQL names one, and lib/pq and
 // pgx pass it on.
-func Position(err error) int {
-	for e := err; e != nil; e = errors.Unwrap(e) {
+func Position(err error) (position int) {
+	find(err, func(e error) bool {
 		switch f := field(e, "Position"); f.Kind() {
 		case reflect.String: // lib/pq
-			n, _ := strconv.Atoi(f.String())
-			return n
+			position, _ = strconv.Atoi(f.String())
+			return true
 		case reflect.Int32, reflect.Int, reflect.Int64: // pgconn.PgError
-			return int(f.Int())
+			position = int(f.Int())
+			return true
 		}
-	}
-	return 0
+		return false
+	})
+	return position
 }
 
-func mysqlNumber(err error) (int, bool) {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if f := field(e, "Number"); f.Kind() == reflect.Uint16 {
-			return int(f.Uint()), true
+func mysqlNumber(err error) (n int, ok bool) {
+	ok = find(err, func(e error) bool {
+		f := field(e, "Number")
+		if f.Kind() != reflect.Uint16 {
+			return false
 		}
+		n = int(f.Uint())
+		return true
+	})
+	return n, ok
+}
+
+// find shows an error and those that it wraps, joined ones too, to is until that
+// says yes.
+func find(err error, is func(error) bool) bool {
+	if err == nil || is(err) {
+		return err != nil
 	}
-	return 0, false
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return find(e.Unwrap(), is)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(one error) bool { return find(one, is) })
+	}
+	return false
 }
 
 // field is the named field of the struct that err points to.
@@ -143,9 +160,9 @@ func classOfSQLState(code, message string) string {
 			return ClassLockTimeout
 		}
 		return ClassCancelled
-	case "25P03", "25P04":
+	case "25P03", "25P04", "57P05": // of a transaction, and of a session
 		return ClassIdleTimeout
-	case "57P01", "57P02", "57P03":
+	case "57P01", "57P02", "57P03", "57P04":
 		return ClassTerminated
 	case "40P01":
 		return ClassDeadlock

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/lib/pq"
 )
 
 type serverSays struct{ state string }
@@ -46,6 +48,30 @@ func TestLostConnection(t *testing.T) {
 		for _, err := range []error{c.err, fmt.Errorf("goose: run 2: %w", fmt.Errorf("exec: %w", c.err))} {
 			if class, _ := Classify(err); class != c.class {
 				t.Errorf("%s: %v is of class %s, want %s", c.name, err, class, c.class)
+			}
+		}
+	}
+}
+
+// An answer of the server's is found where an error is one of several: what a
+// migration and its rollback say, joined.
+func TestJoinedAnswer(t *testing.T) {
+	after := errors.New("rollback: connection is busy")
+	for _, c := range []struct {
+		err         error
+		class, code string
+		position    int
+	}{
+		{&mysql.MySQLError{Number: 1205}, ClassLockTimeout, "1205", 0},
+		{&pgconn.PgError{Code: "57P05", Position: 7}, ClassIdleTimeout, "57P05", 7},
+		{&pgconn.PgError{Code: "57P04"}, ClassTerminated, "57P04", 0},
+		{&pq.Error{Code: "42601", Position: "12"}, ClassSyntax, "42601", 12},
+		{mysql.ErrInvalidConn, ClassBadConn, "", 0},
+	} {
+		for _, err := range []error{c.err, fmt.Errorf("migrate: %w", errors.Join(c.err, after)), errors.Join(after, c.err), fmt.Errorf("%w (%w)", after, c.err)} {
+			class, code := Classify(err)
+			if class != c.class || code != c.code || Position(err) != c.position {
+				t.Errorf("%q: %s, %q, at %d; want %s, %q, at %d", err, class, code, Position(err), c.class, c.code, c.position)
 			}
 		}
 	}
