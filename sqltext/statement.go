@@ -452,16 +452,12 @@ func (p *parser) comparesFrom() bool {
 	if p.accept("DISTINCT", "FROM") {
 		return true
 	}
-	switch p.word() {
-	case "EXTRACT", "TRIM", "SUBSTRING", "OVERLAY":
-		if !p.is(1, "(") || p.is(2, "SELECT") {
-			return false
-		}
-		p.i += 2
-		p.skip()
-		return true
+	if !p.is(1, "(") || !p.is(0, "EXTRACT") && !p.is(0, "TRIM") && !p.is(0, "SUBSTRING") && !p.is(0, "OVERLAY") {
+		return false
 	}
-	return false
+	p.i += 2
+	p.skip()
+	return true
 }
 
 // sources reads a list of tables with their aliases.
