@@ -128,7 +128,7 @@ func find(err error, is func(error) bool) bool {
 	if err == nil || is(err) {
 		return err != nil
 	}
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // the chain is walked here, link by link
 	case interface{ Unwrap() error }:
 		return find(e.Unwrap(), is)
 	case interface{ Unwrap() []error }:
