@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"database/sql/driver"
+	"time"
 )
 
 // connector makes the own connection for database/sql.
@@ -18,7 +19,7 @@ type attempt struct {
 // Connect gives up when the context ends. The attempt goes on, because not every
 // driver knows how to end one (lib/pq does not, once the server has accepted),
 // and the next Connect takes it over: a server that does not let anybody in is
-// not asked again and again.
+// not asked again and again. What nobody has taken for idleTime is closed.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	o := c.own
 	o.mu.Lock()
@@ -27,8 +28,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		a = &attempt{done: make(chan struct{})}
 		o.attempt = a
 		go func() {
-			defer close(a.done)
 			a.conn, a.err = o.open()
+			close(a.done)
+			time.AfterFunc(idleTime, func() { o.drop(a) })
 		}()
 	}
 	o.mu.Unlock()
@@ -44,6 +46,16 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	o.attempt = nil
 	return a.conn, a.err
+}
+
+// drop closes what an attempt has brought, unless it was taken.
+func (o *own) drop(a *attempt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.attempt == a {
+		o.attempt = nil
+		go a.abandon()
+	}
 }
 
 // abandon closes what comes of the attempt.

@@ -157,6 +157,40 @@ func TestIdle(t *testing.T) {
 	})
 }
 
+// TestLate: a connection that comes when nobody waits for it any more is kept for
+// the next look, and closed when there is none. So is an error forgotten.
+func TestLate(t *testing.T) {
+	for name, test := range map[string]struct {
+		next           time.Duration // when the next look comes, after the first has given up
+		opened, closed int
+	}{"soon": {idleTime / 2, 1, 0}, "late": {idleTime + 5*time.Second, 2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opened, closed := 0, 0
+				p := Open(event.Database{System: "mysql"}, func(context.Context) (driver.Conn, error) {
+					if opened++; opened == 1 {
+						time.Sleep(2 * timeLimit)
+					}
+					return &countedConn{closed: &closed}, nil
+				}, Deps{Now: time.Now})
+				defer p.Close()
+				look := func() error {
+					_, err := p.use(t.Context(), func(context.Context, *sql.Conn) error { return nil })
+					return err
+				}
+				if err := look(); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatal(err)
+				}
+				time.Sleep(2*timeLimit + test.next)
+				synctest.Wait()
+				if err := look(); err != nil || opened != test.opened || closed != test.closed {
+					t.Errorf("%v, opened %d, closed %d", err, opened, closed)
+				}
+			})
+		})
+	}
+}
+
 // countedConn answers to every text with no rows.
 type countedConn struct{ closed *int }
 
