@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"strings"
 )
 
 //go:embed elsewhere_postgres.sql
@@ -11,8 +12,10 @@ var postgresElsewhere string
 
 func (*postgres) elsewhere(ctx context.Context, c *sql.Conn, locks []MigrationLock, ddl func(string) bool) (s Signs, err error) {
 	tools := map[string]string{}
+	var keys []string
 	for _, l := range locks {
 		tools[l.Key] = l.Tool
+		keys = append(keys, l.Key)
 	}
 	var others []Migrator
 	err = each(ctx, c, postgresElsewhere, func(rows *sql.Rows) error {
@@ -31,7 +34,7 @@ func (*postgres) elsewhere(ctx context.Context, c *sql.Conn, locks []MigrationLo
 			others = append(others, Migrator{PID: pid})
 		}
 		return nil
-	})
+	}, strings.Join(keys, " "))
 	for _, m := range others {
 		s.add(m)
 	}

@@ -5,6 +5,7 @@ WITH mine AS MATERIALIZED (
 	FROM pg_catalog.pg_locks l
 	WHERE l.database = (SELECT oid FROM mine) AND l.pid <> pg_catalog.pg_backend_pid() AND (
 		l.locktype = 'advisory' AND l.granted AND l.mode = 'ExclusiveLock' AND l.objsubid = 1
+			AND (l.classid::pg_catalog.int8 << 32 | l.objid::pg_catalog.int8)::pg_catalog.text = ANY (pg_catalog.string_to_array($1::pg_catalog.text, ' '))
 		OR l.locktype = 'relation' AND l.relation >= 16384
 			AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'AccessExclusiveLock')
 			-- Neither a temporary relation nor one that nobody else can know yet.

@@ -3,6 +3,8 @@ package probe
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,20 @@ func TestTrailThere(t *testing.T) {
 				t.Errorf("%+v, %v, read %d times", s, err, read)
 			}
 		})
+	}
+}
+
+// TestManyLocks: an application that holds more advisory locks than a look reads
+// hides neither the tool's lock nor DDL.
+func TestManyLocks(t *testing.T) {
+	b := newBench(t, kitPQ)
+	b.probe.deps.DDL = func(s string) bool { return strings.HasPrefix(s, "ALTER") }
+	b.do("CREATE TABLE orders (id int)")
+	b.client().do("SELECT pg_advisory_lock(5000 + n) FROM generate_series(1, 2 * " + strconv.Itoa(maxSigns) + ") n")
+	holder, alters := b.client().do("SELECT pg_advisory_lock(4711)"), b.client().do("BEGIN", "ALTER TABLE orders ADD note text")
+	s, err := b.probe.Elsewhere(t.Context(), []MigrationLock{{"acme", "4711"}}, nil)
+	if err != nil || !slices.Equal(s.Migrators, []Migrator{{holder.id, "acme"}, {PID: alters.id}}) {
+		t.Errorf("%+v, %v: want %d and %d", s.Migrators, err, holder.id, alters.id)
 	}
 }
 

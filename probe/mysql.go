@@ -332,8 +332,8 @@ func idList(ids []int64) string {
 	return strings.Join(list, ",")
 }
 
-func each(ctx context.Context, c *sql.Conn, query string, f func(*sql.Rows) error) error {
-	rows, err := c.QueryContext(ctx, query)
+func each(ctx context.Context, c *sql.Conn, query string, f func(*sql.Rows) error, args ...any) error {
+	rows, err := c.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
