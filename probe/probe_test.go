@@ -46,19 +46,23 @@ func TestTrouble(t *testing.T) {
 		name  string
 		err   error
 		kind  string
-		tries int // in the five minutes that follow, one look every two seconds
+		tries int  // in the five minutes that follow, one look every two seconds
+		later bool // it comes with the first statement, not with the connection
 	}{
-		{"no network", errRefused, troubleUnreachable, 10},
-		{"no connection left", &pq.Error{Code: "53300", Message: "secret"}, troubleConnections, 5},
-		{"not allowed", &pq.Error{Code: "28P01", Message: "secret"}, troubleForbidden, 5},
-		{"not there", &pq.Error{Code: "42883", Message: "secret"}, troubleUnsupported, 1},
+		{"no network", errRefused, troubleUnreachable, 10, false},
+		{"no connection left", &pq.Error{Code: "53300", Message: "secret"}, troubleConnections, 5, false},
+		{"not allowed", &pq.Error{Code: "28P01", Message: "secret"}, troubleForbidden, 5, false},
+		{"no view", &pq.Error{Code: "42883", Message: "secret"}, troubleUnsupported, 1, true},
+		{"no database", &pq.Error{Code: "3D000", Message: "secret"}, troubleUnreachable, 10, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var troubles []event.Trouble
 				tries := 0
 				p := Open(event.Database{System: "postgresql", Name: "app"}, func(context.Context) (driver.Conn, error) {
-					tries++
+					if tries++; c.later {
+						return failingConn{err: c.err}, nil
+					}
 					return nil, c.err
 				}, Deps{Now: time.Now, Redact: func(s string) string { return s }, Trouble: func(t event.Trouble) { troubles = append(troubles, t) }})
 				defer p.Close()
@@ -82,6 +86,20 @@ func TestTrouble(t *testing.T) {
 			})
 		})
 	}
+}
+
+// failingConn answers to every text with an error.
+type failingConn struct {
+	driver.Conn
+	err error
+}
+
+func (failingConn) Close() error { return nil }
+func (c failingConn) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return nil, c.err
+}
+func (c failingConn) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return nil, c.err
 }
 
 // TestHungServer: a server that lets nobody in holds a look up for the limit

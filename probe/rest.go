@@ -87,6 +87,7 @@ func troubleOf(err error) event.Trouble {
 	t := event.Trouble{Part: "probe"}
 	t.ErrorClass, t.SQLState = event.Classify(err)
 	var connecting *connectError
+	unconnected := errors.As(err, &connecting)
 	switch {
 	case t.ErrorClass == event.ClassConnections:
 		t.Kind = troubleConnections
@@ -96,14 +97,14 @@ func troubleOf(err error) event.Trouble {
 		t.Kind = troubleForbidden
 		t.Message = "the role may not connect again or not read the server's activity: who blocks a migration and whom it blocks is not seen"
 		t.Hint = "PostgreSQL: GRANT pg_read_all_stats; MySQL and MariaDB: GRANT PROCESS ON *.*"
-	case t.ErrorClass == event.ClassMissingObject, t.ErrorClass == event.ClassSyntax, t.SQLState == "0A000":
+	case !unconnected && (t.ErrorClass == event.ClassMissingObject || t.ErrorClass == event.ClassSyntax || t.SQLState == "0A000"):
 		t.Kind = troubleUnsupported
 		t.Message = "the server does not have the views that show locks, or is none of the versions known: who blocks a migration and whom it blocks is not seen"
 		t.Hint = "PostgreSQL 12, MariaDB 10.5 and MySQL 8 have them, and later versions"
 	case t.ErrorClass == event.ClassLockTimeout, t.ErrorClass == event.ClassStatementTimeout, t.ErrorClass == event.ClassCancelled:
 		t.Kind = troubleTimeout
 		t.Message = "the server did not answer in time: who blocks a migration and whom it blocks is not seen for now"
-	case errors.As(err, &connecting):
+	case unconnected:
 		t.Kind = troubleUnreachable
 		t.Message = "a second connection to the database could not be opened: who blocks a migration and whom it blocks is not seen"
 		t.Hint = "allow a second connection of the same user from the same host"
