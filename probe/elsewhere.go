@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // MigrationLock is an advisory or named lock that a tool holds while it migrates.
@@ -31,7 +33,8 @@ const maxSigns = 100
 
 // Elsewhere looks for sessions that migrate: they hold one of the known locks, or
 // run DDL on a table that others know, waiting for its lock or holding it. With a
-// trail to read, read is lent the connection. It is one short query for views
+// trail to read, read is lent the connection; where the server refuses that, there
+// is no trail. It is one short query for views
 // that every role may read; what of other roles' sessions is hidden is not seen.
 // While the probe rests it sees nothing, and its At is zero.
 //
@@ -44,7 +47,9 @@ func (p *Probe) Elsewhere(ctx context.Context, locks []MigrationLock, read func(
 	var s Signs
 	asked, err := p.use(ctx, func(ctx context.Context, c *sql.Conn) (err error) {
 		if s, err = p.system.elsewhere(ctx, c, locks, p.deps.DDL); err == nil && s.Trail {
-			err = read(ctx, c)
+			if err = read(ctx, c); unreadable(err) {
+				s.Trail, err = false, nil
+			}
 		}
 		return err
 	})
@@ -53,6 +58,14 @@ func (p *Probe) Elsewhere(ctx context.Context, locks []MigrationLock, read func(
 	}
 	s.At = p.deps.Now()
 	return s, nil
+}
+
+// unreadable reports whether an error says that a trail is another version's, gone
+// by now or not for this role. That is no trouble of the probe's, which would stop
+// it from looking at all.
+func unreadable(err error) bool {
+	class, _ := event.Classify(err)
+	return class == event.ClassMissingObject || class == event.ClassPermission
 }
 
 // add notes a session once.

@@ -110,6 +110,35 @@ func TestManyLocks(t *testing.T) {
 	}
 }
 
+// TestTrailUnreadable: a trail that is there and cannot be read, because it is
+// another version's or this role may not, costs what it tells and nothing else.
+func TestTrailUnreadable(t *testing.T) {
+	for _, k := range []kit{kitPQ, kitPGX, kitMariaDB} {
+		t.Run(k.name, func(t *testing.T) {
+			if k.system == "mariadb" {
+				k.dsn = testdb.MariaDBServer
+			}
+			b := newBench(t, k)
+			if k.system == "mariadb" {
+				b.do("CREATE DATABASE sqlwitness")
+			} else {
+				b.do("CREATE SCHEMA sqlwitness")
+			}
+			b.do("CREATE TABLE sqlwitness.entry (id int)", "CREATE TABLE sqlwitness.payload (id int)")
+			for range 2 {
+				s, err := b.probe.Elsewhere(t.Context(), nil, func(ctx context.Context, c *sql.Conn) error {
+					_, err := c.ExecContext(ctx, "SELECT at FROM sqlwitness.entry")
+					return err
+				})
+				if err != nil || s.At.IsZero() || s.Trail {
+					t.Fatalf("%+v, %v", s, err)
+				}
+			}
+			b.quiet()
+		})
+	}
+}
+
 // BenchmarkElsewhere is what each look for signs costs, on a server with 50 other
 // sessions.
 func BenchmarkElsewhere(b *testing.B) {
