@@ -21,23 +21,23 @@ func TestMetadataLock(t *testing.T) {
 		name    string
 		plugin  bool
 		options []string
+		fix     string // what it takes to see who holds the lock
 	}{
-		{"as installed", false, nil},
-		{"with the plugin", true, []string{"--performance-schema=OFF"}},
-		{"with the performance schema", false, performanceSchema},
+		{"as installed", false, nil, "INSTALL SONAME 'metadata_lock_info'"},
+		{"with the plugin", true, []string{"--performance-schema=OFF"}, ""},
+		{"with the performance schema", false, performanceSchema, ""},
+		{"with the performance schema as it comes", false, []string{"--performance-schema=ON"},
+			"UPDATE performance_schema.setup_instruments SET ENABLED = 'YES' WHERE NAME = 'wait/lock/metadata/sql/mdl'"},
+		{"with it and the plugin", true, []string{"--performance-schema=ON"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			k, plugin := kitMariaDB, c.plugin
+			k := kitMariaDB
 			if c.options != nil {
 				k.dsn = func(t testing.TB) string { return testdb.MariaDBServerWith(t, c.options...) }
 			}
 			b := newBench(t, k)
-			if plugin {
+			if c.plugin {
 				b.do("INSTALL SONAME 'metadata_lock_info'")
-			}
-			var schema bool
-			if err := b.db.QueryRow("SELECT @@performance_schema").Scan(&schema); err != nil {
-				t.Fatal(err)
 			}
 			b.do("CREATE TABLE orders (n INT)", "CREATE TABLE other (n INT)", "INSERT INTO orders VALUES (1)")
 			reader := b.client().do("BEGIN", "SELECT * FROM orders")
@@ -62,14 +62,14 @@ func TestMetadataLock(t *testing.T) {
 			if len(p.Held) != 1 || p.Held[0].Object != w.Object || p.Held[0].Stops != stopsAll {
 				t.Errorf("held: %+v", p.Held)
 			}
-			if !plugin && !schema {
-				if len(p.Blockers) > 0 || fixes(p) != "INSTALL SONAME 'metadata_lock_info'" {
-					t.Errorf("blockers: %+v, missing: %+v", p.Blockers, p.Missing)
+			if fixes(p) != c.fix {
+				t.Errorf("missing: %+v", p.Missing)
+			}
+			if c.fix != "" {
+				if len(p.Blockers) > 0 {
+					t.Errorf("blockers: %+v", p.Blockers)
 				}
 				return
-			}
-			if len(p.Missing) > 0 {
-				t.Errorf("missing: %+v", p.Missing)
 			}
 			if len(p.Blockers) != 1 || p.Blockers[0].PID != reader.id || p.Blockers[0].State != "idle in transaction" || p.Blockers[0].User != "root" {
 				t.Errorf("blockers: %+v", p.Blockers)

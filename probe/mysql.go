@@ -299,7 +299,7 @@ func (mysql) remains(ctx context.Context, c *sql.Conn, ids []int64) ([]remain, e
 	if err != nil {
 		return nil, err
 	}
-	locks, err := readLocks(ctx, c, f)
+	locks, _, err := readLocks(ctx, c, f)
 	if class, _ := event.Classify(err); err != nil && class != event.ClassPermission {
 		return nil, err
 	}

@@ -56,22 +56,32 @@ func (l lock) waitsFor(other lock) bool {
 	return false
 }
 
-// readLocks reads the locks that the server shows; none where it shows none.
-func readLocks(ctx context.Context, c *sql.Conn, f facts) ([]lock, error) {
-	query := ""
-	switch {
-	case f.schema:
-		query = `SELECT t.PROCESSLIST_ID, m.OBJECT_TYPE = 'USER LEVEL LOCK', COALESCE(m.OBJECT_SCHEMA, ''), COALESCE(m.OBJECT_NAME, ''), m.LOCK_TYPE, m.LOCK_STATUS = 'GRANTED'
+const (
+	schemaLocks = `SELECT t.PROCESSLIST_ID, m.OBJECT_TYPE = 'USER LEVEL LOCK', COALESCE(m.OBJECT_SCHEMA, ''), COALESCE(m.OBJECT_NAME, ''), m.LOCK_TYPE, m.LOCK_STATUS = 'GRANTED'
 FROM performance_schema.metadata_locks m JOIN performance_schema.threads t ON t.THREAD_ID = m.OWNER_THREAD_ID
 WHERE m.OBJECT_TYPE IN ('TABLE', 'USER LEVEL LOCK') AND t.PROCESSLIST_ID <> CONNECTION_ID()
 ORDER BY m.LOCK_STATUS = 'GRANTED'`
-	case f.plugin:
-		query = `SELECT THREAD_ID, LOCK_TYPE = 'User lock', COALESCE(TABLE_SCHEMA, ''), COALESCE(TABLE_NAME, ''), REPLACE(LOCK_MODE, 'MDL_', ''), 1
+	pluginLocks = `SELECT THREAD_ID, LOCK_TYPE = 'User lock', COALESCE(TABLE_SCHEMA, ''), COALESCE(TABLE_NAME, ''), REPLACE(LOCK_MODE, 'MDL_', ''), 1
 FROM information_schema.METADATA_LOCK_INFO
 WHERE LOCK_TYPE IN ('Table metadata lock', 'User lock') AND THREAD_ID <> CONNECTION_ID()`
-	default:
-		return nil, nil
+)
+
+// readLocks reads the locks that the server shows; none where it shows none. The
+// performance schema shows those that wait too, all of them, if it shows any: on
+// MariaDB its instrument for them is off unless somebody has turned it on.
+func readLocks(ctx context.Context, c *sql.Conn, f facts) (list []lock, all bool, err error) {
+	if f.schema {
+		if list, err = lockRows(ctx, c, schemaLocks); err != nil || len(list) > 0 {
+			return list, err == nil, err
+		}
 	}
+	if f.plugin {
+		list, err = lockRows(ctx, c, pluginLocks)
+	}
+	return list, false, err
+}
+
+func lockRows(ctx context.Context, c *sql.Conn, query string) ([]lock, error) {
 	var list []lock
 	err := each(ctx, c, fmt.Sprintf("%s LIMIT %d", query, 10*maxSessions), func(rows *sql.Rows) error {
 		var l lock
@@ -90,7 +100,7 @@ WHERE LOCK_TYPE IN ('Table metadata lock', 'User lock') AND THREAD_ID <> CONNECT
 
 // tableLocks takes in who holds and who waits for tables and names.
 func (s *snapshot) tableLocks(ctx context.Context, c *sql.Conn, f facts, list []process) error {
-	locks, err := readLocks(ctx, c, f)
+	locks, all, err := readLocks(ctx, c, f)
 	for _, l := range locks {
 		if l.granted && l.named {
 			s.advisory[l.id] = true
@@ -102,15 +112,11 @@ func (s *snapshot) tableLocks(ctx context.Context, c *sql.Conn, f facts, list []
 	if class, _ := event.Classify(err); err != nil && class != event.ClassPermission {
 		return err
 	}
-	if !f.schema || err != nil {
+	if !all {
 		locks = inferred(list, locks)
 	}
-	if !f.schema && !f.plugin {
-		missing := event.Missing{What: tableHolders, Fix: "performance_schema = ON in the server's configuration, which takes a restart"}
-		if f.mariaDB {
-			missing.Fix = "INSTALL SONAME 'metadata_lock_info'"
-		}
-		s.missing = append(s.missing, missing)
+	if !all && !f.plugin && err == nil {
+		s.missing = append(s.missing, event.Missing{What: tableHolders, Fix: f.showLocks()})
 	}
 	for _, l := range locks {
 		if !l.granted {
@@ -118,6 +124,17 @@ func (s *snapshot) tableLocks(ctx context.Context, c *sql.Conn, f facts, list []
 		}
 	}
 	return err
+}
+
+// showLocks is what it takes to have the server show locks.
+func (f facts) showLocks() string {
+	switch {
+	case f.schema:
+		return "UPDATE performance_schema.setup_instruments SET ENABLED = 'YES' WHERE NAME = 'wait/lock/metadata/sql/mdl'"
+	case f.mariaDB:
+		return "INSTALL SONAME 'metadata_lock_info'"
+	}
+	return "performance_schema = ON in the server's configuration, which takes a restart"
 }
 
 // maxLockName is how long a lock's name may be: MySQL has no answer for a longer
