@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -507,3 +508,41 @@ func TestFlush(t *testing.T) {
 		e.Flush(t.Context()) // an engine that has ended has nothing to do
 	})
 }
+
+// TestRetryAfterIsNoReasonToHurry: a service that says "at once", or a time so long
+// that it overflows, is not sent the same alert as fast as the network allows.
+func TestRetryAfterIsNoReasonToHurry(t *testing.T) {
+	for after, most := range map[string]int{
+		"0":                             60,
+		"Sat, 01 Jan 2000 00:00:00 GMT": 60,
+		"10000000000":                   1, // seconds, more than a time.Duration has
+		"1764028800000":                 1, // a time in milliseconds
+	} {
+		t.Run(after, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries := 0
+				say := roundTripper(func(r *http.Request) (*http.Response, error) {
+					if tries++; tries > 1000 {
+						t.Error("it is tried again and again")
+						return nil, errors.New("enough")
+					}
+					return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {after}}, Body: http.NoBody, Request: r}, nil
+				})
+				e, err := New(Config{Channels: []Channel{{Name: "c", Kind: "webhook", URL: NewSecret("http://c.test/")}}, Rules: map[string]Rule{MigrationFailed: {For: -1}}},
+					Deps{HTTP: &http.Client{Transport: say}, Rand: func() float64 { return 1 }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.Migration(failure("1"))
+				time.Sleep(time.Hour)
+				if err := e.Close(t.Context()); err == nil || tries > most {
+					t.Errorf("%v after %d tries, want at most %d", err, tries, most)
+				}
+			})
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

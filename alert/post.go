@@ -121,13 +121,20 @@ func reason(err error) string {
 	}
 }
 
-// seconds reads a Retry-After: a number of seconds or a date.
+// maxPause is the longest that is made of a Retry-After: longer than retryFor, so
+// that the message is given up.
+const maxPause = 24 * time.Hour
+
+// seconds reads a Retry-After: a number of seconds or a date. One that asks for no
+// pause at all is none: the pauses are ours then.
 func seconds(s string, now time.Time) (int, bool) {
-	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
-		return n, true
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t, err := http.ParseTime(s)
+		if err != nil {
+			return 0, false
+		}
+		n = int(t.Sub(now).Seconds())
 	}
-	if t, err := http.ParseTime(s); err == nil {
-		return max(int(t.Sub(now).Seconds()), 0), true
-	}
-	return 0, false
+	return min(n, int(maxPause.Seconds())), n > 0
 }
