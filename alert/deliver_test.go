@@ -470,7 +470,7 @@ func TestAlertmanagerForgetsTheOldSeverity(t *testing.T) {
 			got = append(got, a.Labels["severity"]+fmt.Sprint(" open ", a.EndsAt.Sub(a.StartsAt) > time.Hour))
 		}
 	}
-	if want := "info open true, critical open true, info open false, critical open false"; strings.Join(got, ", ") != want {
+	if want := "info open true, critical open true, info open false, critical open false, info open false"; strings.Join(got, ", ") != want {
 		t.Errorf("%v: want %s", got, want)
 	}
 }

@@ -32,6 +32,7 @@ type Entry struct {
 	Alert   event.Alert `json:"alert"`
 	Class   string      `json:"class,omitempty"`
 	Waiting []string    `json:"waiting,omitempty"` // channels that have not taken its state yet
+	Told    []string    `json:"told,omitempty"`    // channels that its end is for
 	again   bool        // it is of a process before this one
 	kept    bool        // the outbox has it
 }

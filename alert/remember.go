@@ -69,7 +69,8 @@ func (e *Engine) adopt() {
 			e.outboxTrouble(e.deps.Outbox.Remove(ctx, a.Fingerprint, a.Episode))
 			continue
 		}
-		en.Waiting = slices.DeleteFunc(en.Waiting, func(name string) bool { return e.workers[name] == nil })
+		gone := func(name string) bool { return e.workers[name] == nil }
+		en.Waiting, en.Told = slices.DeleteFunc(en.Waiting, gone), slices.DeleteFunc(en.Told, gone)
 		en.kept = true
 		e.boxed[k] = &en
 		h := e.past[a.Fingerprint]
@@ -87,9 +88,12 @@ func (e *Engine) adopt() {
 			stage: firing, fingerprint: a.Fingerprint, episode: a.Episode, since: a.Since, seen: a.At, told: a.Severity, adopted: true, title: a.Title,
 		}
 		if _, known := builtin[a.Rule]; known && e.open[in.key()] == nil {
+			if in.toldTo = en.Told; len(in.toldTo) == 0 {
+				in.toldTo = e.plan.channels(in.labels(e.plan))[1:] // of an outbox without them, or of channels that are gone
+			}
 			e.open[in.key()] = in
 			h.last = in
-			e.toRepeat(e.deps.Now(), a, e.plan.channels(in.labels(e.plan))[1:])
+			e.toRepeat(e.deps.Now(), a, in.toldTo)
 		}
 	}
 }

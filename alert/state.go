@@ -83,6 +83,7 @@ type instance struct {
 
 	told         event.Severity // as which it was told; "" if not yet
 	before       event.Severity // as which it was told before that
+	toldTo       []string       // channels that it was told to
 	suppressedBy string
 	baseSeverity event.Severity // when it was first suppressed
 	baseSize     int
@@ -416,13 +417,19 @@ func away(in *instance) bool {
 	return in.unreachable || slices.Contains([]string{event.ClassBadConn, event.ClassTerminated, event.ClassConnections}, in.class)
 }
 
-// tell sends an alert to where its routes lead.
+// tell sends an alert to where its routes lead, and its end to where it was told:
+// by then it may be of another severity or class, and its routes lead elsewhere.
 func (e *Engine) tell(now time.Time, in *instance, s event.AlertState) {
 	a := e.alert(now, in, s)
 	e.change(a)
 	to := e.plan.channels(in.labels(e.plan))[1:]
 	to = slices.DeleteFunc(to, func(name string) bool { return e.spares(guardNotToItself, name == in.about) })
-	e.box(Entry{Alert: *a, Class: in.class, Waiting: to})
+	if s == event.Resolved && in.told != "" {
+		to = in.toldTo
+	} else {
+		in.toldTo = slices.Compact(slices.Sorted(slices.Values(slices.Concat(in.toldTo, to))))
+	}
+	e.box(Entry{Alert: *a, Class: in.class, Waiting: to, Told: in.toldTo})
 	e.toRepeat(now, *a, to)
 	for _, name := range to {
 		e.workers[name].put(*a)

@@ -38,7 +38,9 @@ func (e *Engine) alert(now time.Time, in *instance, s event.AlertState) *event.A
 		a.Before = in.before
 	case event.Suppressed:
 		a.SuppressedBy = in.suppressedBy
-	case event.Resolved, event.Flapping:
+	case event.Resolved:
+		word, a.Before = strings.ToUpper(string(s)), in.before
+	case event.Flapping:
 		word = strings.ToUpper(string(s))
 	}
 	tail := in.title // "[WARNING] app: 0042 waits …" of another process

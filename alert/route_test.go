@@ -1,0 +1,85 @@
+package alert
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sqlwitness/sqlwitness/event"
+)
+
+// TestWhoWasToldIsToldTheEnd: routes that lead elsewhere when an alert has grown
+// severe, or when its error is another one, leave nobody with an alert that is
+// over.
+func TestWhoWasToldIsToldTheEnd(t *testing.T) {
+	begin := func(class string) *event.Trouble {
+		return &event.Trouble{Part: "audit", Kind: "unreachable", ErrorClass: class}
+	}
+	for name, test := range map[string]struct {
+		routes        []Route
+		first, second string // class of the error
+		want          []string
+	}{
+		"more severe": {[]Route{{Match: "severity=warning", Channels: []string{"low"}}, {Match: "severity=critical", Channels: []string{"high"}}},
+			"other", "tampered", []string{"low warning", "high critical", "high warning resolved", "low warning resolved", "low critical resolved", "high critical resolved"}},
+		"another error": {[]Route{{Match: "class=other", Channels: []string{"low"}}, {Channels: []string{"high"}}},
+			"other", "bad_conn", []string{"low warning", "low warning resolved"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				said := map[string]bool{}
+				listen := roundTripper(func(r *http.Request) (*http.Response, error) {
+					body, _ := io.ReadAll(r.Body)
+					var list []postableAlert
+					if err := json.Unmarshal(body, &list); err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					for _, a := range list {
+						text := strings.TrimSuffix(r.URL.Host, ".test") + " " + a.Labels["severity"]
+						if !a.EndsAt.After(time.Now()) {
+							text += " resolved"
+						}
+						said[text] = true
+					}
+					return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+				})
+				c := Config{Routes: test.routes, Rules: map[string]Rule{AuditFailure: {For: -1, KeepFiring: -1}}}
+				for _, n := range []string{"low", "high"} {
+					c.Channels = append(c.Channels, Channel{Name: n, Kind: "alertmanager", URL: NewSecret("http://" + n + ".test/")})
+				}
+				e, err := New(c, Deps{HTTP: &http.Client{Transport: listen}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				over := begin(test.second)
+				over.Over = true
+				for _, tr := range []*event.Trouble{begin(test.first), begin(test.second), over} {
+					e.Trouble(tr)
+					time.Sleep(10 * time.Second)
+				}
+				if err := e.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				for _, w := range test.want {
+					if !said[w] {
+						t.Errorf("%q is missing", w)
+					}
+				}
+				for s := range said {
+					if !slices.Contains(test.want, s) {
+						t.Errorf("%q was told", s)
+					}
+				}
+			})
+		})
+	}
+}
