@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -316,6 +317,32 @@ func TestAnIdleEngineSleeps(t *testing.T) {
 		}
 		if err := e.Close(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestAKnownIssueThatFlapsDisturbsNobody, not even with its end.
+func TestAKnownIssueThatFlapsDisturbsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		p := &posts{begin: now, show: func(b []byte) string { return string(b) }}
+		e, err := New(Config{
+			Channels:     []Channel{{Name: "c", Kind: "webhook", URL: NewSecret("http://c.test/")}},
+			Rules:        map[string]Rule{AuditFailure: {For: -1, KeepFiring: -1}},
+			Suppressions: []Suppression{{Match: `rule="audit_failure"`, Reason: "r", Creator: "c", Created: now, Expires: now.Add(24 * time.Hour)}},
+		}, Deps{HTTP: &http.Client{Transport: p}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 6 {
+			for _, over := range []bool{false, true} {
+				e.Trouble(&event.Trouble{Part: "audit", Kind: "unreachable", Over: over})
+				time.Sleep(time.Second)
+			}
+		}
+		time.Sleep(time.Hour)
+		if err := e.Close(t.Context()); err != nil || p.count() > 0 {
+			t.Errorf("%v, told %s", err, p)
 		}
 	})
 }

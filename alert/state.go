@@ -97,6 +97,7 @@ type history struct {
 	score    float64 // firings, of which old ones count less
 	scored   time.Time
 	flapping bool
+	said     bool      // that it flaps was told
 	settles  time.Time // while flapping: when the score will have gone down
 	last     *instance
 }
@@ -220,7 +221,10 @@ func (e *Engine) fire(now time.Time, in *instance) {
 		first := !h.flapping
 		h.flapping = true
 		h.settles = now.Add(time.Duration(math.Log2(h.score/flapLow) * float64(flapHalfLife)))
-		if first && e.suppressed(now, in) == nil {
+		if first {
+			h.said = e.suppressed(now, in) == nil
+		}
+		if first && h.said {
 			in.told = in.severity
 			e.tell(now, in, event.Flapping)
 		}
@@ -332,7 +336,7 @@ func (e *Engine) tick(now time.Time) {
 		if e.open[h.last.key()] == h.last {
 			h.last.told = ""
 			e.announce(now, h.last)
-		} else {
+		} else if h.said {
 			e.tell(now, h.last, event.Resolved)
 		}
 	}
