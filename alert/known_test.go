@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -345,4 +346,23 @@ func TestAKnownIssueThatFlapsDisturbsNobody(t *testing.T) {
 			t.Errorf("%v, told %s", err, p)
 		}
 	})
+}
+
+// TestTheFileKeepsItsMode: the operator who makes an issue known is often another
+// user than the service that reads it.
+func TestTheFileKeepsItsMode(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "known.json")
+	now := time.Now()
+	for _, mode := range []fs.FileMode{0o644, 0o640} {
+		if err := SaveSuppressions(path, []Suppression{{Match: `rule="stalled"`, Reason: "r", Creator: "c", Created: now, Expires: now.Add(time.Hour)}}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%v, %v: want %v", info.Mode(), err, mode)
+		}
+		if err := os.Chmod(path, 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

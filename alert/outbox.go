@@ -104,7 +104,7 @@ func (o *fileOutbox) Open(context.Context) ([]Entry, error) {
 		for _, e := range open {
 			text = append(text, line(outboxLine{Entry: e, Fingerprint: e.Alert.Fingerprint, Episode: e.Alert.Episode})...)
 		}
-		return open, replaceFile(o.path, text)
+		return open, replaceFile(o.path, text, 0o600)
 	}
 	return open, nil
 }

@@ -41,17 +41,21 @@ func SaveSuppressions(path string, list []Suppression) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(path, append(text, '\n'))
+	return replaceFile(path, append(text, '\n'), 0o644)
 }
 
-// replaceFile writes a new file beside the old one and takes its place.
-func replaceFile(path string, text []byte) error {
+// replaceFile writes a new file beside the old one and takes its place. It has the
+// old one's mode, so that whoever could read that can read it too, or the given one.
+func replaceFile(path string, text []byte, mode fs.FileMode) error {
+	if old, err := os.Stat(path); err == nil {
+		mode = old.Mode().Perm()
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
