@@ -60,12 +60,21 @@ func (alertmanager) postable(a *event.Alert, s event.Severity) postableAlert {
 		ends = a.At
 	}
 	return postableAlert{
-		Labels: labels, StartsAt: a.Since, EndsAt: ends,
+		Labels: labels, StartsAt: begin(a), EndsAt: ends,
 		Annotations: map[string]string{
 			"summary": a.Title, "description": prose(a), "runbook_url": a.Runbook, "episode": strconv.Itoa(a.Episode),
 			"object": a.Object, "run_id": a.RunID, "correlation_id": a.CorrelationID, "audit_entry": a.AuditEntry, "suppress": a.SuppressWith,
 		},
 	}
+}
+
+// begin is since when an alert holds. Alertmanager refuses one that ends before it
+// has begun, which it does by the clock of another machine.
+func begin(a *event.Alert) time.Time {
+	if a.At.Before(a.Since) {
+		return a.At
+	}
+	return a.Since
 }
 
 func version(a *event.Alert) string {

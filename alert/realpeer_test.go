@@ -27,6 +27,7 @@ func TestAlertmanager(t *testing.T) {
 	t.Run("two severities", func(t *testing.T) { t.Parallel(); testTwoSeverities(t, am) })
 	t.Run("queue", func(t *testing.T) { t.Parallel(); testQueue(t, am) })
 	t.Run("exit", func(t *testing.T) { t.Parallel(); testExit(t, am) })
+	t.Run("clock", func(t *testing.T) { t.Parallel(); testClock(t, am) })
 	t.Run("restart", func(t *testing.T) { t.Parallel(); testRestart(t, am) })
 	t.Run("down", func(t *testing.T) { t.Parallel(); testDown(t, am) })
 	for name, fault := range map[string]func(http.ResponseWriter, *http.Request){
@@ -397,4 +398,33 @@ func testExit(t *testing.T, am *realAlertmanager) {
 	if open := am.open(t, db); len(open) != 3 {
 		t.Errorf("%d are open: want 3", len(open))
 	}
+}
+
+// testClock resolves an alert of a process on a machine whose clock is ahead.
+func testClock(t *testing.T, am *realAlertmanager) {
+	const db = "clock"
+	outbox := filepath.Join(t.TempDir(), "outbox")
+	e := newPeerEngine(t, am.url, outbox)
+	e.tell(t, db, "0001")
+	if err := e.shut(t, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	box := NewFileOutbox(outbox)
+	entries, err := box.Open(t.Context())
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	entries[0].Alert.Since = entries[0].Alert.Since.Add(time.Minute)
+	if err := box.Put(t.Context(), entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	next := newPeerEngine(t, am.url, outbox)
+	next.Migration(successIn(db, "0001"))
+	if err := next.shut(t, 10*time.Second); err != nil {
+		t.Error(err)
+	}
+	if s := next.Stats(); s.Sent["am"] != 1 || len(s.Dropped) > 0 {
+		t.Errorf("sent %v, dropped %v", s.Sent, s.Dropped)
+	}
+	until(t, "it is resolved", func() bool { return len(am.open(t, db)) == 0 })
 }
