@@ -320,7 +320,7 @@ func (e *Engine) judge(now time.Time, v any) {
 // cloneLook copies what a look leads to, since it is kept until it is judged.
 func cloneLook(l *event.Look) event.Look {
 	c := *l
-	c.Tables = nil
+	c.Tables = append([]string(nil), l.Tables...)
 	if l.Lock != nil {
 		k := *l.Lock
 		c.Lock = &k

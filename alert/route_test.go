@@ -83,3 +83,25 @@ func TestWhoWasToldIsToldTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestAStalledStatementNamesItsTables, so that routes and known issues can tell it
+// from another.
+func TestAStalledStatementNamesItsTables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var object string
+		e, err := New(Config{Rules: map[string]Rule{Stalled: {After: time.Second, For: -1}}}, Deps{Notify: func(a *event.Alert) { object = a.Object }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		tables := []string{"orders", "items"}
+		for n := range 3 {
+			time.Sleep(2 * time.Second)
+			e.Look(&event.Look{Phase: "migration", Class: "write", Operation: "UPDATE", Tables: tables, Start: start, Age: time.Since(start), Number: n + 1})
+		}
+		tables[0] = "another's by now"
+		if err := e.Close(t.Context()); err != nil || object != "orders, items" {
+			t.Errorf("%v, it is about %q", err, object)
+		}
+	})
+}
