@@ -147,7 +147,7 @@ func (e *Engine) delivered(now time.Time, r result) {
 		return
 	}
 	en := e.boxed[boxKey(r.alert.Fingerprint, r.alert.Episode)]
-	if en == nil || en.Alert.State != r.alert.State || r.err != nil && !r.rejected {
+	if en == nil || en.Alert.State != r.alert.State || en.Alert.Severity != r.alert.Severity || r.err != nil && !r.rejected {
 		return // stays: the next process tries again
 	}
 	if r.theirs && !en.again {

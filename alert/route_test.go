@@ -1,9 +1,11 @@
 package alert
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -102,6 +104,41 @@ func TestAStalledStatementNamesItsTables(t *testing.T) {
 		tables[0] = "another's by now"
 		if err := e.Close(t.Context()); err != nil || object != "orders, items" {
 			t.Errorf("%v, it is about %q", err, object)
+		}
+	})
+}
+
+// TestASeverityThatIsStillToBeToldStaysInTheOutbox: that a channel has taken the
+// lesser one is not that it has taken this one.
+func TestASeverityThatIsStillToBeToldStaysInTheOutbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "outbox")
+		tries := 0
+		answer := roundTripper(func(r *http.Request) (*http.Response, error) {
+			status := 200
+			if tries++; tries > 1 {
+				status = 503
+			}
+			time.Sleep(time.Second)
+			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
+		})
+		e, err := New(Config{Outbox: path, Channels: []Channel{{Name: "c", Kind: "webhook", URL: NewSecret("http://c.test/")}}, Rules: map[string]Rule{AuditFailure: {For: -1}}},
+			Deps{HTTP: &http.Client{Transport: answer}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, class := range []string{"other", "tampered"} {
+			e.Trouble(&event.Trouble{Part: "audit", Kind: "unreachable", ErrorClass: class})
+		}
+		time.Sleep(5 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := e.Close(ctx); err == nil {
+			t.Error("Close does not say that one could not be sent")
+		}
+		left, err := NewFileOutbox(path).Open(t.Context())
+		if err != nil || len(left) != 1 || left[0].Alert.Severity != event.Critical || !slices.Equal(left[0].Waiting, []string{"c"}) {
+			t.Errorf("%+v, %v", left, err)
 		}
 	})
 }
