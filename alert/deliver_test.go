@@ -417,7 +417,11 @@ func TestWhereASecretComesFrom(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"env:NONE", "file:/nowhere"} {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"env:NONE", "file:/nowhere", "file:" + empty} {
 		if _, err := NewSecret(text).reveal(env); err == nil {
 			t.Errorf("%s: no error", text)
 		}

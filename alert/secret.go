@@ -51,7 +51,11 @@ func (s Secret) reveal(getenv func(string) string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return strings.TrimSpace(string(b)), nil
+		text := strings.TrimSpace(string(b))
+		if text == "" {
+			return "", fmt.Errorf("the file %s is empty", path)
+		}
+		return text, nil
 	}
 	return s.text, nil
 }
