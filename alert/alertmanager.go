@@ -27,9 +27,7 @@ type postableAlert struct {
 }
 
 func newAlertmanager(to *poster) alertmanager {
-	u := *to.url
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/api/v2/alerts"
-	to.url = &u
+	to.url = to.url.JoinPath("api/v2/alerts")
 	return alertmanager{to}
 }
 

@@ -550,3 +550,22 @@ func TestRetryAfterIsNoReasonToHurry(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestAlertmanagersAddressIsKept: a prefix is passed on as it was written.
+func TestAlertmanagersAddressIsKept(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://am.test":             "http://am.test/api/v2/alerts",
+		"http://am.test/":            "http://am.test/api/v2/alerts",
+		"http://am.test/am/":         "http://am.test/am/api/v2/alerts",
+		"http://am.test/team%2Fa":    "http://am.test/team%2Fa/api/v2/alerts",
+		"http://am.test/am?tenant=a": "http://am.test/am/api/v2/alerts?tenant=a",
+	} {
+		to, err := newPoster(nil, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := newAlertmanager(to).to.url.String(); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
