@@ -569,3 +569,40 @@ func TestAlertmanagersAddressIsKept(t *testing.T) {
 		}
 	}
 }
+
+// brittleOutbox panics when it is asked for what is open, after the first time.
+type brittleOutbox struct {
+	Outbox
+	asked int
+}
+
+func (o *brittleOutbox) Open(context.Context) ([]Entry, error) {
+	if o.asked++; o.asked > 1 {
+		panic("out of order")
+	}
+	return nil, nil
+}
+func (o *brittleOutbox) Put(context.Context, Entry) error          { return nil }
+func (o *brittleOutbox) Remove(context.Context, string, int) error { return nil }
+
+// TestAnOutboxThatPanicsIsAskedOnceAMinute and not without a pause.
+func TestAnOutboxThatPanicsIsAskedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &posts{show: func([]byte) string { return "" }}
+		troubles := 0
+		e, err := New(Config{Channels: []Channel{{Name: "am", Kind: "alertmanager", URL: NewSecret("http://am.test/")}}, Rules: map[string]Rule{MigrationFailed: {For: -1}}},
+			Deps{HTTP: &http.Client{Transport: p}, Outbox: &brittleOutbox{}, Trouble: func(*event.Trouble) {
+				if troubles++; troubles > 100 {
+					time.Sleep(time.Hour) // ends the test, where the clock stands still
+				}
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Migration(failure("1"))
+		time.Sleep(10*time.Minute + time.Second)
+		if err := e.Close(t.Context()); err != nil || e.Stats().Panics != 10 {
+			t.Errorf("%v, it panicked %d times", err, e.Stats().Panics)
+		}
+	})
+}

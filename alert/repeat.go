@@ -42,7 +42,8 @@ func (e *Engine) repeat(now time.Time) {
 	if e.repeatAt.IsZero() || e.repeatAt.After(now) {
 		return
 	}
-	e.adopt() // what other processes have resolved is not open
+	e.repeatAt = now.Add(e.repeatEvery) // whatever becomes of this time
+	e.adopt()                           // what other processes have resolved is not open
 	say := map[string][]event.Alert{}
 	for _, fp := range slices.Sorted(maps.Keys(e.repeated)) {
 		r := e.repeated[fp]
@@ -66,9 +67,8 @@ func (e *Engine) repeat(now time.Time) {
 			w.put(list...)
 		}
 	}
-	e.repeatAt = time.Time{}
-	if len(e.repeated) > 0 {
-		e.repeatAt = now.Add(e.repeatEvery)
+	if len(e.repeated) == 0 {
+		e.repeatAt = time.Time{}
 	}
 }
 
