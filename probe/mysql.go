@@ -200,13 +200,16 @@ func (s *snapshot) process(p process) {
 	s.rewrites[p.id] = copying
 }
 
-// firstWords names a statement: "ALTER TABLE".
+// verb matches the words that a statement begins with, after its comments.
+var verb = regexp.MustCompile(`(?s)^(?:\s+|/\*.*?\*/|--[^\n]*\n|#[^\n]*\n)*([A-Za-z]+(?:\s+[A-Za-z]+)?)`)
+
+// firstWords names a statement: "ALTER TABLE"; "" for one that begins with no word.
 func firstWords(text string) string {
-	words := strings.Fields(text)
-	if len(words) > 2 {
-		words = words[:2]
+	m := verb.FindStringSubmatch(text)
+	if m == nil {
+		return ""
 	}
-	return strings.ToUpper(strings.Join(words, " "))
+	return strings.ToUpper(strings.Join(strings.Fields(m[1]), " "))
 }
 
 // transactions takes in InnoDB's transactions and their waits for rows. InnoDB

@@ -251,3 +251,22 @@ func TestQuoted(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestFirstWords: a statement's name holds nothing of its comments and literals,
+// which nobody has redacted.
+func TestFirstWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                         "",
+		"alter  table t ADD n INT": "ALTER TABLE",
+		"OPTIMIZE":                 "OPTIMIZE",
+		"SELECT 'secret'":          "SELECT",
+		"SELECT/*secret*/ 1":       "SELECT",
+		" /* key='secret' */\nALTER TABLE t ADD n INT":         "ALTER TABLE",
+		"-- secret\n# secret\n/*secret*//**/ALTER/**/ TABLE t": "ALTER",
+		"/* secret": "",
+	} {
+		if got := firstWords(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
