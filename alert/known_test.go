@@ -2,12 +2,14 @@ package alert
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -364,5 +366,34 @@ func TestTheFileKeepsItsMode(t *testing.T) {
 		if err := os.Chmod(path, 0o640); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestProcessesShareAnOutboxThatGrows: what one writes while another rewrites the
+// file is not lost.
+func TestProcessesShareAnOutboxThatGrows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "outbox.jsonl")
+	const each = 100
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			o := NewFileOutbox(path)
+			for i := range each {
+				if err := o.Put(t.Context(), Entry{Alert: event.Alert{Fingerprint: fmt.Sprint(w, "-", i), Episode: 1, Title: strings.Repeat("t", 10_000)}}); err != nil {
+					t.Error(err)
+					return
+				}
+				if i%5 == 0 {
+					if _, err := o.Open(t.Context()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if left, err := NewFileOutbox(path).Open(t.Context()); err != nil || len(left) != 2*each {
+		t.Errorf("%d entries, %v: want %d", len(left), err, 2*each)
 	}
 }

@@ -62,7 +62,7 @@ type outboxLine struct {
 func (o *fileOutbox) Open(context.Context) ([]Entry, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	f, err := os.Open(o.path)
+	f, err := o.open(os.O_RDONLY, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -123,12 +123,35 @@ func (o *fileOutbox) append(l outboxLine) error {
 	if err := os.MkdirAll(filepath.Dir(o.path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := o.open(os.O_WRONLY|os.O_CREATE|os.O_APPEND, false)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(line(l))
 	return errors.Join(err, f.Close())
+}
+
+// open opens the file and locks it: the one that is there when the lock is had, and
+// not one that was replaced while it was waited for.
+func (o *fileOutbox) open(flag int, alone bool) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(o.path, flag, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		lock(f, alone)
+		mine, err := f.Stat()
+		if err == nil {
+			var there fs.FileInfo
+			if there, err = os.Stat(o.path); err == nil && os.SameFile(mine, there) {
+				return f, nil
+			}
+		}
+		_ = f.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 }
 
 // line begins with a line break as well: it is whole even after a torn one.
