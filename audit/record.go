@@ -85,22 +85,27 @@ func readHeader(leaf []byte) (h header, err error) {
 func (h *header) read(leaf []byte) error {
 	log := h.log
 	h.reset()
-	has := 0
+	has, read := 0, true
+	text := func(value []byte) []byte {
+		t := plain(value)
+		read = read && t != nil // what is not read would not be checked
+		return t
+	}
 	err := fields(leaf, func(key, value []byte) error {
 		switch string(key) {
 		case "id":
-			h.id, _ = uuid.ParseBytes(plain(value))
+			h.id, _ = uuid.ParseBytes(text(value))
 			has |= 1
 		case "attempt":
-			h.attempt, _ = uuid.ParseBytes(plain(value))
+			h.attempt, _ = uuid.ParseBytes(text(value))
 		case "kind":
-			h.kind = word(plain(value))
+			h.kind = word(text(value))
 			has |= 2
 		case "stage":
-			h.stage = word(plain(value))
+			h.stage = word(text(value))
 		case "log_id":
-			if h.log = log; string(plain(value)) != log {
-				h.log = string(plain(value))
+			if h.log = log; string(text(value)) != log {
+				h.log = string(text(value))
 			}
 		case "c":
 			has |= 4
@@ -123,7 +128,7 @@ func (h *header) read(leaf []byte) error {
 		}
 		return nil
 	})
-	if err == nil && has != 1|2|4 {
+	if err == nil && (has != 1|2|4 || !read) {
 		err = errForm
 	}
 	return err
