@@ -30,6 +30,7 @@ const (
 	KindErase     = "retention.erase"
 	KindVerified  = "verify.run"     // somebody has verified the record
 	KindExported  = "export.run"     // somebody has read all of it
+	KindReported  = "report.run"     // somebody has read what it has of a run
 	KindDegraded  = "audit.degraded" // the database did not take entries, and does again
 	KindRotated   = "key.rotated"    // another key signs from now on
 	KindGivenUp   = "log.recovered"  // a part of the log was lost, and somebody answers for it

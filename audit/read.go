@@ -13,7 +13,7 @@ import (
 
 // readKinds are the entries that reading leaves. Whoever reads next does not take
 // them for migrations that wait to be sealed.
-const readKinds = "'" + KindVerified + "', '" + KindExported + "'"
+const readKinds = "'" + KindVerified + "', '" + KindExported + "', '" + KindReported + "'"
 
 // Verdicts of a verification.
 const (
@@ -64,6 +64,12 @@ type Exported struct {
 func (s *Store) Exported(ctx context.Context, e Exported) error {
 	return s.wasRead(ctx, KindExported, object{"format": string(e.Format), "entries": integer(e.Entries), "bytes": integer(e.Bytes),
 		"sha256": e.SHA256, "complete": !e.Failed})
+}
+
+// Reported records that so many entries of a run were shown to somebody, as
+// Verified records a verification.
+func (s *Store) Reported(ctx context.Context, run string, entries int) error {
+	return s.wasRead(ctx, KindReported, object{"run": cut(run, maxField), "entries": integer(int64(entries))})
 }
 
 func (s *Store) wasRead(ctx context.Context, kind string, facts object) error {

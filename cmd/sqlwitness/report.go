@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/sqlwitness/sqlwitness/audit"
 )
 
 const reportUsage = `sqlwitness report shows one run of a migration tool: as Markdown for a pull
@@ -20,7 +22,8 @@ Usage:
 It is made of the witness's log, which has everything that was slow, failed, waited
 or blocked, or of the audit trail, which has every statement of every migration.
 A log that shows each lock is written at level debug, as by
-sqlwitness goose -witness-log FILE. Without -md and -html the Markdown goes to stdout.
+sqlwitness goose -witness-log FILE. A report of the trail leaves an entry in it that says so.
+Without -md and -html the Markdown goes to stdout.
 The log of an application tells of migrations that ran in another process, too: what
 they did to the application, and not how they went.
 The exit code is 0 for a run that went well or that was another process's, 1 for one that failed or has not
@@ -37,6 +40,7 @@ func reportCommand(ctx context.Context, args []string, in io.Reader, out, errs i
 	logFile := flags.String("log", "", "`file` of the witness's log, - for stdin")
 	dsn := flags.String("dsn", "", "`URL` of a database with an audit trail: postgres://, mysql://, sqlite://")
 	runID := flags.String("run", "", "`id` of the run; default the last one")
+	noRecord := flags.Bool("no-record", false, "with -dsn: "+noRecordUsage)
 	md := flags.String("md", "", "`file` to write the Markdown to, - for stdout")
 	html := flags.String("html", "", "`file` to write the HTML to, - for stdout")
 	flags.Usage = func() {
@@ -65,6 +69,9 @@ func reportCommand(ctx context.Context, args []string, in io.Reader, out, errs i
 		} else {
 			r, err = reportOfTrail(ctx, *dsn, *runID)
 		}
+	}
+	if err == nil && *dsn != "" && !*noRecord {
+		auditFlags{flags, dsn}.recordReading(errs, "report", func(s *audit.Store) error { return s.Reported(ctx, r.ID, r.entries) })
 	}
 	if err == nil {
 		if *md == "" && *html == "" {

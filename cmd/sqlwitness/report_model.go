@@ -19,6 +19,7 @@ type runReport struct {
 	Who                  []string
 	Timeouts             []reportTimeout
 	Migrations           []*reportMigration
+	entries              int                // of the audit trail, that it was made of
 	Slow                 []*reportStatement // slow, failed or seen running; of the audit trail: all
 	Locks                []*reportLock
 	Blockers             []*reportBlocker

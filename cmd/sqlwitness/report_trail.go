@@ -114,7 +114,9 @@ func reportOfTrail(ctx context.Context, dsn, run string) (*runReport, error) {
 			return nil, fmt.Errorf("read the audit trail: %w", err)
 		}
 	}
-	return reportOfEntries(run, entries), nil
+	r := reportOfEntries(run, entries)
+	r.entries = len(entries)
+	return r, nil
 }
 
 // lastRun is the run of the newest entry of a migration; "" where there is none.
