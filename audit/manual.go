@@ -41,11 +41,15 @@ type look struct {
 	join    func(columns []string) string // expression: the columns' values with bars between
 }
 
-// historyTables are the columns by which version tables are known, and which of
-// their rows is which.
-var historyTables = [...]struct{ columns, row []string }{
-	{[]string{"version", "dirty"}, []string{"version", "dirty"}},                                    // golang-migrate
-	{[]string{"version_id", "is_applied"}, []string{"version_id", "is_applied"}},                    // goose
+// historyTable is the columns by which a version table is known, and those of a
+// row that tell which it is.
+type historyTable struct{ columns, row []string }
+
+var gooseTable = historyTable{[]string{"version_id", "is_applied"}, []string{"version_id", "is_applied"}}
+
+var historyTables = [...]historyTable{
+	{[]string{"version", "dirty"}, []string{"version", "dirty"}}, // golang-migrate
+	gooseTable,
 	{[]string{"id", "applied_at"}, []string{"id"}},                                                  // sql-migrate, adlio
 	{[]string{"name", "group_id", "migrated_at"}, []string{"name", "group_id"}},                     // bun
 	{[]string{"version", "description", "checksum"}, []string{"version", "checksum"}},               // darwin, Flyway
@@ -341,14 +345,9 @@ func (s *Store) picture(ctx context.Context, c queryer) (picture, error) {
 		slices.Sort(what)
 		p.Objects[name] = shortHash(what)
 	}
-	if rows, err = strs(ctx, c, look.columns); err != nil {
+	columns, err := look.columnsOf(ctx, c)
+	if err != nil {
 		return p, err
-	}
-	columns := map[string][]string{}
-	for _, r := range rows {
-		if i := strings.LastIndexByte(r, '|'); i >= 0 {
-			columns[r[:i]] = append(columns[r[:i]], r[i+1:])
-		}
 	}
 	for table, has := range columns {
 		for _, h := range historyTables {
@@ -365,6 +364,29 @@ func (s *Store) picture(ctx context.Context, c queryer) (picture, error) {
 		}
 	}
 	return p, nil
+}
+
+// columnsOf are the columns of tables, of those by which version tables are known.
+func (l look) columnsOf(ctx context.Context, c queryer) (map[string][]string, error) {
+	rows, err := strs(ctx, c, l.columns)
+	columns := map[string][]string{}
+	for _, r := range rows {
+		if i := strings.LastIndexByte(r, '|'); i >= 0 {
+			columns[r[:i]] = append(columns[r[:i]], r[i+1:])
+		}
+	}
+	return columns, err
+}
+
+// tables are those that have all of some columns.
+func (l look) tables(ctx context.Context, c queryer, columns []string) (names []string, err error) {
+	all, err := l.columnsOf(ctx, c)
+	for table, has := range all {
+		if len(without(columns, has)) == 0 {
+			names = append(names, table)
+		}
+	}
+	return names, err
 }
 
 func digests(history map[string][]string) map[string]string {

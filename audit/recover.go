@@ -58,6 +58,9 @@ type recovery struct {
 	body  string                 // expression: a section's body in hexadecimal
 	busy  func(sessionOf) string // query: sessions that may still be at it; nil where there are none
 	known func(sessionOf) bool   // whether that query can be asked
+	// marked is a query: how many rows of goose's version table say that a version is
+	// applied, and were there at a time already; nil where that is not asked.
+	marked func(table string, version int64, at time.Time) string
 }
 
 // sessionOf is what is known of a migration's session.
@@ -239,6 +242,8 @@ func (s *Store) resolve(ctx context.Context, c *sql.Conn, o open) {
 			r.Resolution = StillRunning
 		case o.leaf.Atomic && !markApart[o.leaf.Tool]:
 			r.Resolution = RolledBack
+		case s.marked(ctx, c, o):
+			r.Resolution = Committed
 		default:
 			r.Resolution = Unknown
 		}
@@ -248,6 +253,32 @@ func (s *Store) resolve(ctx context.Context, c *sql.Conn, o open) {
 		return
 	}
 	s.deps.Recovered(r)
+}
+
+// marked reports whether a migration was applied for whose mark, which commits by
+// itself, there was no answer: the tool's version table has it, and had it when the
+// answer was lost. What was put into the table later may be somebody's repair. Of
+// the tools goose alone notes the server's time with the mark; of several tables
+// like its own it is not known which is meant.
+func (s *Store) marked(ctx context.Context, c *sql.Conn, o open) (yes bool) {
+	d := s.dialect
+	if d.recovery.marked == nil || !o.answered || o.leaf.Tool != "goose" || o.leaf.Direction != string(event.Up) || o.leaf.Version == nil {
+		return false
+	}
+	version, err := strconv.ParseInt(*o.leaf.Version, 10, 64)
+	if err != nil {
+		return false
+	}
+	_ = d.reading(ctx, c, func() error { // what cannot be read tells nothing
+		tables, err := d.look.tables(ctx, c, gooseTable.columns)
+		if err != nil || len(tables) != 1 {
+			return err
+		}
+		n, err := strs(ctx, c, d.recovery.marked(d.look.quote(tables[0]), version, o.at))
+		yes = err == nil && len(n) == 1 && n[0] != "0"
+		return err
+	})
+	return yes
 }
 
 // markApart are tools that mark a migration in a second transaction, after its

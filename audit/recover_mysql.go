@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 var mysqlRecovery = recovery{
@@ -14,6 +16,9 @@ var mysqlRecovery = recovery{
 	// go by, among them those of the process that looks: they sleep meanwhile.
 	known: func(s sessionOf) bool { return s.id != 0 || s.user != "" && s.client != "" && s.ended },
 	busy:  mysqlBusy,
+	marked: func(table string, version int64, at time.Time) string {
+		return fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE version_id = %d AND is_applied AND UNIX_TIMESTAMP(tstamp) <= %d", table, version, at.Unix())
+	},
 }
 
 // mysqlBusy counts sessions. The server starts its numbers anew when it does,

@@ -42,7 +42,8 @@ func (d *deaf) StmtExecContext(ctx context.Context, s driver.StmtExecContext, qu
 }
 
 // TestMarkLost: where the mark has committed by itself and its answer is lost,
-// nobody says that the migration failed; where it was rolled back, somebody does.
+// nobody says that the migration failed, and the next process reads in goose's table
+// that it did not; where it was rolled back, somebody says that it failed.
 func TestMarkLost(t *testing.T) {
 	for _, tg := range append(slices.Clone(servers), sqlite) {
 		t.Run(tg.name, func(t *testing.T) {
@@ -68,6 +69,15 @@ func TestMarkLost(t *testing.T) {
 			}
 			must(t, tg.finish(t, dsn, spool))
 			tg.truth(t, dsn, spool)
+			var resolved []string
+			for _, l := range tg.leaves(t, tg.plain(t, dsn), tg.nameOf(dsn)) {
+				if l.Kind == audit.KindRecovered {
+					resolved = append(resolved, l.Facts.Resolution)
+				}
+			}
+			if want := tg.system == "mysql"; want != slices.Equal(resolved, []string{string(audit.Committed)}) {
+				t.Errorf("resolved %q", resolved)
+			}
 		})
 	}
 }
