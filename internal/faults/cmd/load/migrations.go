@@ -140,17 +140,39 @@ func migrateMany(ctx context.Context, db *sql.DB, n int, progress func(done int)
 }
 
 // manySchemas migrates schemas of one database in parallel, each by its own pool,
-// as programs with a schema for each customer do.
+// as programs with a schema for each customer do: without the witness and with it.
 func (l *load) manySchemas(ctx context.Context) error {
-	dsn, err := l.database(ctx, "schemas")
-	if err != nil {
-		return err
-	}
 	w, forget, err := newWitness()
 	if err != nil {
 		return err
 	}
 	defer forget()
+	bare, err := l.database(ctx, "schemas_bare")
+	if err != nil {
+		return err
+	}
+	if err := l.migrateSchemas(ctx, "bare", sql.Open, bare); err != nil {
+		return err
+	}
+	dsn, err := l.database(ctx, "schemas")
+	if err != nil {
+		return err
+	}
+	if err := l.migrateSchemas(ctx, "witness", w.Open, dsn); err != nil {
+		return err
+	}
+	closing := time.Now()
+	if err := w.Close(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("closed in %v; %v\n", time.Since(closing).Round(time.Millisecond), used())
+	return recorded(ctx, w, dsn, 2*3*l.schemas)
+}
+
+// opener is sql.Open, or that of a witness.
+type opener func(driver, dsn string) (*sql.DB, error)
+
+func (l *load) migrateSchemas(ctx context.Context, what string, open opener, dsn string) error {
 	plain, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
@@ -161,7 +183,7 @@ func (l *load) manySchemas(ctx context.Context) error {
 			return err
 		}
 	}
-	before, began := used(), time.Now()
+	began := time.Now()
 	var done sync.WaitGroup
 	errs := make(chan error, l.schemas)
 	room := make(chan struct{}, 50) // the server takes 300 connections, and each schema three
@@ -169,7 +191,7 @@ func (l *load) manySchemas(ctx context.Context) error {
 		room <- struct{}{}
 		done.Go(func() {
 			defer func() { <-room }()
-			errs <- migrateSchema(ctx, w, dsn, fmt.Sprintf("customer_%d", i))
+			errs <- migrateSchema(ctx, open, dsn, fmt.Sprintf("customer_%d", i))
 		})
 	}
 	done.Wait()
@@ -182,15 +204,11 @@ func (l *load) manySchemas(ctx context.Context) error {
 			}
 		}
 	}
-	took := time.Since(began)
-	if err := w.Close(ctx); err != nil {
-		return err
-	}
-	fmt.Printf("%d schemas, 3 migrations each, in %v; %d failed; before: %v; at the end: %v\n", l.schemas, took.Round(time.Millisecond), failed, before, used())
+	fmt.Printf("%s: %d schemas, 3 migrations each, in %v; %d failed; %v\n", what, l.schemas, time.Since(began).Round(time.Millisecond), failed, used())
 	if failed > 0 {
 		return fmt.Errorf("%d schemas failed", failed)
 	}
-	return recorded(ctx, w, dsn, 2*3*l.schemas)
+	return nil
 }
 
 var files = fstest.MapFS{
@@ -199,7 +217,7 @@ var files = fstest.MapFS{
 	"00003_seed.sql":   {Data: []byte("-- +goose Up\nINSERT INTO users VALUES (1);\n")},
 }
 
-func migrateSchema(ctx context.Context, w *sqlwitness.Witness, dsn, schema string) error {
+func migrateSchema(ctx context.Context, open opener, dsn, schema string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return err
@@ -207,7 +225,7 @@ func migrateSchema(ctx context.Context, w *sqlwitness.Witness, dsn, schema strin
 	q := u.Query()
 	q.Set("search_path", schema)
 	u.RawQuery = q.Encode()
-	db, err := w.Open("pgx", u.String())
+	db, err := open("pgx", u.String())
 	if err != nil {
 		return err
 	}
