@@ -10,8 +10,10 @@ import (
 // pgLimits bounds the statements that follow it in the same text. SET LOCAL ends
 // with the text's implicit transaction: a setting of the session would stay with
 // the server's side of a transaction pooler, for whoever gets that next. So does
-// the isolation, which the database's default might make serializable.
-const pgLimits = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'; "
+// the isolation, which the database's default might make serializable. The wait
+// for a lock is one for a table's extension, too, for which those queue that record
+// at once: on a busy server that takes some 100 ms.
+const pgLimits = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '1s'; "
 
 const savepoint = "sqlwitness_audit"
 
