@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -142,6 +143,11 @@ func (c Config) complete() (Config, error) {
 	}
 	if !slices.Contains(levels, c.LogLevel) {
 		return c, &Error{Op: "configuration: LogLevel", Err: fmt.Errorf("%q is no level", c.LogLevel), Hint: "use " + strings.Join(levels, ", ")}
+	}
+	if c.Listen != "" {
+		if _, err := net.ResolveTCPAddr("tcp", c.Listen); err != nil {
+			return c, &Error{Op: "configuration: Listen", Err: err, Hint: `use an address such as "127.0.0.1:9464"`}
+		}
 	}
 	switch {
 	case c.TextCache == 0:

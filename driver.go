@@ -142,6 +142,7 @@ type connector struct {
 	parent   driver.Connector
 	db       event.Database
 	dialect  sqltext.Dialect
+	analyzer func(sql string, d sqltext.Dialect) *sqltext.Text
 	texts    *textCache
 	tracker  *migrator.Tracker
 	locks    locks

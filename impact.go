@@ -188,7 +188,8 @@ func (i *impact) tell() {
 	if i.measure(); i.ev.During.P99 == 0 && i.ev.During.Failed == 0 {
 		return // the application did nothing
 	}
-	w.each(func(s event.Sink) { s.Impact(&i.ev) })
+	told := i.ev // a page that is asked for just now may still measure
+	w.each(func(s event.Sink) { s.Impact(&told) })
 }
 
 // measure completes what is told, with what has not been answered yet. i.mu is

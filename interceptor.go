@@ -236,9 +236,16 @@ func (c *connector) collect(conn *conn) {
 	c.metrics.Counted(now.calls-before.calls, now.reused-before.reused, now.read-before.read, now.resets-before.resets)
 }
 
-// analyse works out what the connector knows of a text.
-func (c *connector) analyse(sql string) *text {
-	t := &text{Text: sqltext.Analyze(sql, c.dialect)}
+// analyse works out what the connector knows of a text. Where that fails, by a
+// defect of ours, nothing is known of it and nothing of it is shown.
+func (c *connector) analyse(sql string) (t *text) {
+	t = &text{Text: &sqltext.Text{SQL: sql, Dialect: c.dialect}, slow: never, latency: c.metrics.Operation("", metrics.Steady)}
+	defer c.w.contain("sqltext")
+	return c.know(c.analyzer(sql, c.dialect))
+}
+
+func (c *connector) know(analyzed *sqltext.Text) *text {
+	t := &text{Text: analyzed}
 	t.role = migrator.Classify(t.Text)
 	t.notable.kind = notableKind(t.Text)
 	t.watched = t.role != 0 || t.notable.kind != ""

@@ -26,22 +26,19 @@ func (w *Witness) Handler() http.Handler {
 // server serves the handler for programs that have no HTTP server of their own.
 type server struct{ http *http.Server }
 
-// listen serves Config.Listen. An address that is no address is an error. One that
-// cannot be had is not: it may be a second process in the first one's environment,
-// a migration beside its application, whose work does not hang on a page.
-func (w *Witness) listen(addr string, h http.Handler) (*server, error) {
-	if _, err := net.ResolveTCPAddr("tcp", addr); err != nil {
-		return nil, &Error{Op: "configuration: Listen", Err: err, Hint: `use an address such as "127.0.0.1:9464"`}
-	}
+// listen serves Config.Listen. An address that cannot be had is told, and is no
+// error: it may be a second process in the first one's environment, a migration
+// beside its application, whose work does not hang on a page.
+func (w *Witness) listen(addr string, h http.Handler) *server {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		w.trouble(event.Trouble{Part: "server", Kind: "listen", Message: err.Error(),
 			Hint: "this process serves no page and no metrics; where another one has the address, give each its own"})
-		return nil, nil
+		return nil
 	}
 	s := &server{http: &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}}
 	go func() { _ = s.http.Serve(l) }() // ends with close
-	return s, nil
+	return s
 }
 
 func (s *server) close(ctx context.Context) error {

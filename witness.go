@@ -37,7 +37,8 @@ type Witness struct {
 	page      *dashboard.Dashboard
 	publisher *publisher // nil unless Config.PushURL or Textfile is set
 	sinks     []event.Sink
-	server    *server // nil unless Config.Listen is set
+	wired     chan struct{} // closed once the sinks are known
+	server    *server       // nil unless Config.Listen is set
 	connID    atomic.Uint64
 	watcher   *watcher
 	deaf      func() // ends the waiting for signals; nil unless Config.FlushOnSignal
@@ -63,11 +64,12 @@ func New(cfg Config) (*Witness, error) {
 	}
 	w := &Witness{cfg: cfg, base: time.Now().Add(-1), connectors: map[*connector]struct{}{},
 		made: map[event.Database][]string{}, dropped: map[alert.Drop]uint64{}, steady: map[event.Database]metrics.Distribution{},
-		paces: map[event.Database]*pace{}, lookouts: map[event.Database]*lookout{}}
+		paces: map[event.Database]*pace{}, lookouts: map[event.Database]*lookout{}, wired: make(chan struct{})}
 	w.watcher = newWatcher(w)
 	w.metrics = metrics.New(metrics.Config{Version: Version()})
 	w.log = eventlog.New(eventlog.Config{Output: cfg.LogOutput, Level: cfg.LogLevel, Slow: cfg.Slow, Lost: func(t *event.Trouble) { w.trouble(*t) }})
 	if w.alerts, err = w.newAlerts(); err != nil {
+		_ = w.log.Close(context.Background()) // which has nothing to write yet
 		return nil, err
 	}
 	w.page = dashboard.New(cfg.Dashboard, dashboard.Deps{Metrics: w.WritePrometheus, Impacts: w.impacts, Pools: w.metrics.Pools, Audit: w.auditStatus, Verify: w.verifyAudit})
@@ -76,6 +78,7 @@ func New(cfg Config) (*Witness, error) {
 		w.sinks = append(w.sinks, w.publisher)
 	}
 	w.sinks = append(w.sinks, cfg.Sinks...)
+	close(w.wired)
 	w.metrics.StatementsInFlight(func() int { n, _ := w.watcher.statements(); return n })
 	w.metrics.OldestStatement(func() time.Duration { _, age := w.watcher.statements(); return age })
 	w.metrics.AuditLag(w.auditLag(func(s audit.Stats) time.Duration { return s.SealLag }), w.auditLag(func(s audit.Stats) time.Duration { return s.AnchorLag }))
@@ -83,9 +86,7 @@ func New(cfg Config) (*Witness, error) {
 	w.metrics.Dropped("log", func() uint64 { return w.log.Dropped() + w.log.Failed() })
 	w.metrics.LinesSuppressed(w.log.Suppressed)
 	if cfg.Listen != "" && !cfg.Disabled {
-		if w.server, err = w.listen(cfg.Listen, w.Handler()); err != nil {
-			return nil, err
-		}
+		w.server = w.listen(cfg.Listen, w.Handler())
 	}
 	for _, name := range cfg.unknown {
 		w.trouble(event.Trouble{Part: "configuration", Kind: "unknown_variable", Message: name + " is no variable of sqlwitness",
@@ -219,13 +220,14 @@ func (w *Witness) connector(parent driver.Connector, d *wrappedDriver, db event.
 		db.Name = w.cfg.Database
 	}
 	c := &connector{
-		w:       w,
-		driver:  d,
-		parent:  parent,
-		db:      db,
-		dialect: sqltext.DialectOf(db.System),
-		metrics: w.metrics.Connector(db),
-		conns:   map[*conn]struct{}{},
+		w:        w,
+		driver:   d,
+		parent:   parent,
+		db:       db,
+		dialect:  sqltext.DialectOf(db.System),
+		analyzer: sqltext.Analyze,
+		metrics:  w.metrics.Connector(db),
+		conns:    map[*conn]struct{}{},
 	}
 	c.locks.wait = map[uint64]*lockWait{}
 	c.prepared = w.metrics.CacheMisses(metrics.CachePrepared)
@@ -253,8 +255,10 @@ func (w *Witness) files(d sqltext.Dialect) *migrator.Files {
 // newID makes the id of a run or a migration: a UUIDv7, which sorts by time.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// each hands something to every sink. One that panics harms no other.
+// each hands something to every sink. One that panics harms no other. Sinks have
+// something to tell of themselves, too, and may do so while New still wires them.
 func (w *Witness) each(tell func(event.Sink)) {
+	<-w.wired
 	for _, s := range w.sinks {
 		func() {
 			defer w.contain("sink")
