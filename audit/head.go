@@ -169,7 +169,16 @@ func (d *dialect) extend(h *head, list []unsealed) []string {
 
 // lastCheckpoint is the note of an origin's largest checkpoint; nil without one.
 func (d *dialect) lastCheckpoint(ctx context.Context, c *sql.Conn, origin string) ([]byte, error) {
-	notes, err := strs(ctx, c, "SELECT note FROM "+d.prefix+"checkpoint WHERE origin = "+d.lit.text(origin)+" ORDER BY size DESC LIMIT 1")
+	return d.lastNote(ctx, c, "origin = "+d.lit.text(origin))
+}
+
+// lastOfLog is that of a log's largest checkpoint, whoever signs.
+func (d *dialect) lastOfLog(ctx context.Context, c *sql.Conn, log string) ([]byte, error) {
+	return d.lastNote(ctx, c, "origin LIKE "+d.lit.text("%/"+log))
+}
+
+func (d *dialect) lastNote(ctx context.Context, c *sql.Conn, where string) ([]byte, error) {
+	notes, err := strs(ctx, c, "SELECT note FROM "+d.prefix+"checkpoint WHERE "+where+" ORDER BY size DESC LIMIT 1")
 	if err != nil || len(notes) == 0 {
 		return nil, err
 	}

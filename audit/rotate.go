@@ -90,26 +90,36 @@ func (s *Store) origin(ctx context.Context, c *sql.Conn) (string, error) {
 // errRetired: another key has taken the place of this process's.
 var errRetired = errors.New("another key has taken the place of this one")
 
-// retires reports whether an entry takes the sealer's key out of use. Its
-// signatures are not checked: who may make one up may also take the next place in
-// the tree, which ends the signing just as loudly.
-func (s *sealer) retires(leaf []byte) bool {
+// errStranger: what this process would sign, no verification could take.
+var errStranger = errors.New("another key signs this log")
+
+// follow reads an entry for what it says of the sealer's key: that it is out of use,
+// or is to sign from here on. The entry's signatures are not checked: who may make
+// one up may also take the next place in the tree, which ends the signing just as
+// loudly.
+func (s *sealer) follow(leaf []byte) {
 	var l struct {
 		Kind  string `json:"kind"`
 		Facts struct {
 			Old string `json:"old"`
+			New string `json:"new"`
 		} `json:"facts"`
 	}
-	return s.signer != nil && json.Unmarshal(leaf, &l) == nil && l.Kind == KindRotated && l.Facts.Old == s.keyName()
+	if s.signer == nil || json.Unmarshal(leaf, &l) != nil || l.Kind != KindRotated {
+		return
+	}
+	s.retired = s.retired || l.Facts.Old == s.keyName()
+	s.stranger = s.stranger && l.Facts.New != s.keyName()
 }
 
 func (s *sealer) keyName() string { return nameOf(s.signer.Name(), s.signer.KeyHash()) }
 
 // replaced looks, where the last checkpoint is another key's, whether that has
-// taken the place of the sealer's.
+// taken the place of the sealer's, or the sealer's is to take that one's.
 func (s *sealer) replaced(ctx context.Context, c *sql.Conn, last []byte) error {
-	if s.retired || slices.Contains(claimants(last), s.keyName()) {
+	s.stranger = !slices.Contains(claimants(last), s.keyName())
+	if s.retired || !s.stranger {
 		return nil
 	}
-	return s.store.dialect.statements(ctx, c, func(_ int64, leaf []byte) { s.retired = s.retired || s.retires(leaf) })
+	return s.store.dialect.statements(ctx, c, func(_ int64, leaf []byte) { s.follow(leaf) })
 }

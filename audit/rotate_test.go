@@ -294,3 +294,38 @@ func (b *bench) state(text string) {
 	}))
 	b.must(s.Close(b.t.Context()))
 }
+
+// A process that has another key than the one that signs, by mistake, signs nothing,
+// since no verification could ever take it, and says so.
+func TestStrangersKey(t *testing.T) {
+	for _, k := range allKits {
+		t.Run(k.name, func(t *testing.T) {
+			key, public := freshKey(t)
+			sameName, _ := freshKey(t)
+			otherName, _ := testKey(t, "laptop")
+			b := newBench(t, k, Config{Key: key})
+			b.migrate(2)
+			b.over()
+			for _, wrong := range []Key{sameName, otherName} {
+				laptop := newBenchAt(t, k, b.dsn, Config{Key: wrong})
+				_ = laptop.commit(laptop.begin(nil), ended(migration("9"), "applied"))
+				laptop.over()
+				laptop.expectTroubles(TroubleSeal)
+				if got := laptop.troubles[0].Class; got != "key_unknown" {
+					t.Errorf("the trouble is of class %s", got)
+				}
+			}
+			r := b.verify(VerifyConfig{Keys: []string{public}})
+			if codes(r) != "unsigned" || r.Altered() || r.Unsealed != 0 {
+				t.Errorf("verification finds %s, %d entries are not sealed, altered: %v", codes(r), r.Unsealed, r.Altered())
+			}
+			again := newBenchAt(t, k, b.dsn, Config{Key: key})
+			again.migrate(1)
+			again.over()
+			again.expectTroubles()
+			if r := b.verify(VerifyConfig{Keys: []string{public}}); codes(r) != "" {
+				t.Errorf("with the right key again: %s", codes(r))
+			}
+		})
+	}
+}

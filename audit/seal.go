@@ -64,6 +64,8 @@ type sealer struct {
 	signed int64             // size of the last checkpoint of this process
 	// retired: another key has taken the signer's place. What is sealed is not signed.
 	retired bool
+	// stranger: another key signs this log, and none has said that this one is to.
+	stranger bool
 }
 
 // errTampered: the tables contradict what was signed.
@@ -356,6 +358,10 @@ func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
 	}
 	d := s.store.dialect
 	msg, err := d.lastCheckpoint(ctx, c, originOf(s.signer.Name(), h.log))
+	if err == nil && msg == nil { // a log goes on under one name
+		msg, err = d.lastOfLog(ctx, c, h.log)
+		s.stranger, msg = msg != nil, nil
+	}
 	if err != nil || msg == nil {
 		return err
 	}
@@ -393,7 +399,7 @@ func (s *sealer) batch(ctx context.Context, c *sql.Conn, list []unsealed) error 
 		return err
 	}
 	for _, u := range list {
-		s.retired = s.retired || s.retires(u.leaf)
+		s.follow(u.leaf)
 	}
 	s.learn(next.log)
 	s.head = next
@@ -432,8 +438,11 @@ func (s *sealer) checkpoint(ctx context.Context, c *sql.Conn) error {
 	if s.signer == nil || s.head.log == "" || s.head.size == s.kept {
 		return nil
 	}
-	if s.retired {
+	switch {
+	case s.retired:
 		return errRetired
+	case s.stranger:
+		return errStranger
 	}
 	cp := Checkpoint{Origin: originOf(s.signer.Name(), s.head.log), Size: s.head.size, Root: s.head.root()}
 	msg, err := cp.sign(s.signer)

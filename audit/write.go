@@ -245,6 +245,9 @@ func (s *Store) sealTrouble(err error) Trouble {
 	case errors.Is(err, errRetired):
 		t.Message = "audit entries are sealed and not signed: another key has taken the place of this process's"
 		t.Hint = "restart with the new key, that sqlwitness audit rotate has made"
+	case errors.Is(err, errStranger):
+		t.Message = "audit entries are sealed and not signed: another key signs this log, and nothing says that this process's takes its place"
+		t.Hint = "use the key that signs the log, or run sqlwitness audit rotate, which makes this one its successor"
 	case t.Class == tampered:
 		t.Message = "the audit tables contradict a checkpoint that was signed: nothing more is sealed"
 		t.Hint = "run sqlwitness audit verify with the anchors, and keep the database as it is until the cause is known"
@@ -268,6 +271,8 @@ func classOf(err error) string {
 		return "closed"
 	case errors.Is(err, errRetired):
 		return "key_retired"
+	case errors.Is(err, errStranger):
+		return "key_unknown"
 	case errors.Is(err, errTampered), errors.Is(err, errNodes), errors.Is(err, errNoLog):
 		return tampered
 	}
