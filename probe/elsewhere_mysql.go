@@ -8,6 +8,10 @@ import (
 )
 
 func (mysql) elsewhere(ctx context.Context, c *sql.Conn, locks []MigrationLock, ddl func(string) bool) (s Signs, err error) {
+	f, err := readFacts(ctx, c)
+	if err != nil {
+		return s, err
+	}
 	var parts []string
 	for i, l := range locks {
 		if i < maxSigns {
@@ -16,9 +20,9 @@ func (mysql) elsewhere(ctx context.Context, c *sql.Conn, locks []MigrationLock, 
 	}
 	// The words that a statement begins with, so that the texts of the others stay
 	// where they are.
-	parts = append(parts, `SELECT 'ddl', ID, LEFT(INFO, 4096) FROM information_schema.PROCESSLIST
+	parts = append(parts, `SELECT 'ddl', ID, LEFT(INFO, 4096) FROM `+f.processList()+`
 	WHERE ID <> CONNECTION_ID() AND DB = DATABASE() AND COMMAND IN ('Query', 'Execute') AND INFO REGEXP '^[[:space:]]*(/[*]|--|#|ALTER|CREATE|DROP|RENAME)'`,
-		`SELECT 'idle', ID, '' FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep' AND TIME >= 10`,
+		`SELECT 'idle', ID, '' FROM `+f.processList()+` WHERE COMMAND = 'Sleep' AND TIME >= 10`,
 		`SELECT 'trail', COUNT(*), '' FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'sqlwitness' AND TABLE_NAME IN ('entry', 'payload')`)
 	idle := map[int64]bool{}
 	var holders, others []Migrator

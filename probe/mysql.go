@@ -155,17 +155,22 @@ type process struct {
 	progress                            float64 // percent of the stage
 }
 
+// processList is where the sessions are read.
+func (f facts) processList() string {
+	if f.list {
+		return "performance_schema.processlist" // the other one stops all sessions for a moment
+	}
+	return "information_schema.PROCESSLIST"
+}
+
 // readProcesses reads the sessions: ours first, then those that do something.
 func readProcesses(ctx context.Context, c *sql.Conn, f facts, ids []int64) ([]process, error) {
-	from, time, progress := "information_schema.PROCESSLIST", "TIME", "0, 0, 0"
-	switch {
-	case f.mariaDB:
+	time, progress := "TIME", "0, 0, 0"
+	if f.mariaDB {
 		time, progress = "TIME_MS / 1000", "STAGE, MAX_STAGE, PROGRESS"
-	case f.list:
-		from = "performance_schema.processlist" // the other one stops all sessions for a moment
 	}
 	query := fmt.Sprintf(`SELECT ID, COALESCE(USER, ''), COALESCE(HOST, ''), COALESCE(DB, ''), COALESCE(COMMAND, ''), COALESCE(STATE, ''), COALESCE(LEFT(INFO, 4096), ''), COALESCE(%s, 0), %s
-FROM %s WHERE ID <> CONNECTION_ID() ORDER BY ID IN (%s) DESC, COMMAND = 'Sleep', TIME DESC LIMIT %d`, time, progress, from, idList(ids), 3*maxSessions)
+FROM %s WHERE ID <> CONNECTION_ID() ORDER BY ID IN (%s) DESC, COMMAND = 'Sleep', TIME DESC LIMIT %d`, time, progress, f.processList(), idList(ids), 3*maxSessions)
 	var list []process
 	err := each(ctx, c, query, func(rows *sql.Rows) error {
 		var p process

@@ -173,6 +173,15 @@ func TestMySQLPolled(t *testing.T) {
 	}
 }
 
+// TestMySQLElsewhere: the sessions are read, every 2 s, where that stops no other.
+func TestMySQLElsewhere(t *testing.T) {
+	p := mysqlServer(t, []mysqlAnswer{mysql8, {query: "FROM performance_schema.processlist", rows: rowsOf(row("lock", 7, "0"))}})
+	s, err := p.Elsewhere(t.Context(), []MigrationLock{{Tool: "golang-migrate", Key: "k"}}, nil)
+	if err != nil || len(s.Migrators) != 1 || s.Migrators[0].PID != 7 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // TestConflicts: who waits for whom, by what each holds or wants.
 func TestConflicts(t *testing.T) {
 	for _, c := range []struct {

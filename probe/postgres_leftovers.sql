@@ -14,4 +14,6 @@ SELECT 'constraint ' || o.oid::pg_catalog.text, 'constraint_not_valid', n.nspnam
 	pg_catalog.format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', n.nspname, c.relname, o.conname), false
 FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class c ON c.oid = o.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT o.convalidated
+	-- One that is NOT ENFORCED, from PostgreSQL 18 on, can be validated by nobody.
+	AND COALESCE(pg_catalog.to_jsonb(o) ->> 'conenforced', 'true') = 'true'
 ORDER BY 1
