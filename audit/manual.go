@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,8 +30,9 @@ const (
 )
 
 const (
-	maxHistory = 5000 // rows of a version table that are compared
-	maxDiff    = 50   // differences that an entry lists
+	maxHistory   = 5000 // rows of a version table that are compared
+	maxHistories = 100  // version tables that one query reads
+	maxDiff      = 50   // differences that an entry lists
 )
 
 // look is the text that a dialect looks at the database with.
@@ -349,21 +351,43 @@ func (s *Store) picture(ctx context.Context, c queryer) (picture, error) {
 	if err != nil {
 		return p, err
 	}
+	return p, look.histories(ctx, c, columns, p.History)
+}
+
+// histories reads the rows of the version tables among those with these columns:
+// many with one query, since there may be one for each of a thousand customers.
+func (l look) histories(ctx context.Context, c queryer, columns map[string][]string, into map[string][]string) error {
+	var tables, queries []string
 	for table, has := range columns {
-		for _, h := range historyTables {
-			if len(without(h.columns, has)) > 0 {
-				continue
+		i := slices.IndexFunc(historyTables[:], func(h historyTable) bool { return len(without(h.columns, has)) == 0 })
+		if i < 0 {
+			continue
+		}
+		queries = append(queries, fmt.Sprintf("SELECT %d AS which, line FROM (SELECT %s AS line FROM %s LIMIT %d) t%d",
+			len(tables), l.join(historyTables[i].row), l.quote(table), maxHistory, len(tables)))
+		tables, into[table] = append(tables, table), nil
+	}
+	for some := range slices.Chunk(queries, maxHistories) {
+		rows, err := c.QueryContext(ctx, strings.Join(some, " UNION ALL "))
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var which int
+			var line sql.NullString
+			if err := rows.Scan(&which, &line); err != nil {
+				return errors.Join(err, rows.Close())
 			}
-			rows, err := strs(ctx, c, fmt.Sprintf("SELECT %s FROM %s LIMIT %d", look.join(h.row), look.quote(table), maxHistory))
-			if err != nil {
-				return p, err
-			}
-			slices.Sort(rows)
-			p.History[table] = rows
-			break
+			into[tables[which]] = append(into[tables[which]], line.String)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	for _, lines := range into {
+		slices.Sort(lines)
+	}
+	return nil
 }
 
 // columnsOf are the columns of tables, of those by which version tables are known.

@@ -46,7 +46,8 @@ UNION ALL SELECT CONCAT(routine_name, '()|', MD5(COALESCE(routine_definition, ''
 	columns: `SELECT CONCAT(table_name, '|', LOWER(column_name)) FROM information_schema.columns WHERE table_schema = DATABASE() AND LOWER(column_name) IN ` + historyIn(),
 	quote:   func(table string) string { return "`" + strings.ReplaceAll(table, "`", "``") + "`" },
 	join: func(columns []string) string {
-		return "CONCAT_WS('|', `" + strings.Join(columns, "`, `") + "`)"
+		// The tables' own collations would not go into one UNION.
+		return "CONVERT(CONCAT_WS('|', `" + strings.Join(columns, "`, `") + "`) USING utf8mb4)"
 	},
 }
 

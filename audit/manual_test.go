@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,6 +142,28 @@ func TestNote(t *testing.T) {
 		}
 		if err := b.store.Note(t.Context(), KindForce, map[string]any{"f": func() {}}); err == nil {
 			t.Error("a function is taken for a fact")
+		}
+	})
+}
+
+// Of many version tables, in whatever character set, the one that was changed is
+// found: an application may have one for each customer.
+func TestManyVersionTables(t *testing.T) {
+	each(t, []kit{kitPGX, kitMySQL, kitSQLite}, func(t *testing.T, b *bench) {
+		for i := range maxHistories + 5 {
+			exec1(t, b.db, fmt.Sprintf("CREATE TABLE customer_%d (version_id varchar(20), is_applied int)", i))
+			if i%3 > 0 && b.kit.system != "postgresql" && b.kit.system != "sqlite" {
+				exec1(t, b.db, fmt.Sprintf("ALTER TABLE customer_%d CONVERT TO CHARACTER SET %s", i, []string{"latin1 COLLATE latin1_german1_ci", "utf8mb4 COLLATE utf8mb4_bin"}[i%3-1]))
+			}
+			exec1(t, b.db, fmt.Sprintf("INSERT INTO customer_%d VALUES ('%d', 1)", i, i))
+		}
+		b.run("1", "CREATE TABLE users (a int)")
+		exec1(t, b.db, "DELETE FROM customer_103", "INSERT INTO customer_3 VALUES ('4', 1)")
+		told := b.found()
+		slices.Sort(told)
+		if len(told) != 2 || !strings.Contains(told[0], "customer_103: ") || !strings.Contains(told[0], "removed 103|1") ||
+			!strings.Contains(told[1], "customer_3: ") || !strings.Contains(told[1], "added 4|1") {
+			t.Errorf("told %q", told)
 		}
 	})
 }
