@@ -360,7 +360,6 @@ func (s *sealer) agree(ctx context.Context, c *sql.Conn, h *head) error {
 	msg, err := d.lastCheckpoint(ctx, c, originOf(s.signer.Name(), h.log))
 	if err == nil && msg == nil { // a log goes on under one name
 		msg, err = d.lastOfLog(ctx, c, h.log)
-		s.stranger, msg = msg != nil, nil
 	}
 	if err != nil || msg == nil {
 		return err
