@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -368,26 +367,35 @@ func (l look) histories(ctx context.Context, c queryer, columns map[string][]str
 		tables, into[table] = append(tables, table), nil
 	}
 	for some := range slices.Chunk(queries, maxHistories) {
-		rows, err := c.QueryContext(ctx, strings.Join(some, " UNION ALL "))
+		err := lines(ctx, c, strings.Join(some, " UNION ALL "), func(which int, line string) {
+			into[tables[which]] = append(into[tables[which]], line)
+		})
 		if err != nil {
 			return err
 		}
-		for rows.Next() {
-			var which int
-			var line sql.NullString
-			if err := rows.Scan(&which, &line); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			into[tables[which]] = append(into[tables[which]], line.String)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
 	}
-	for _, lines := range into {
-		slices.Sort(lines)
+	for _, of := range into {
+		slices.Sort(of)
 	}
 	return nil
+}
+
+// lines hands over the rows of a query for numbers and texts.
+func lines(ctx context.Context, c queryer, query string, take func(which int, line string)) error {
+	rows, err := c.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var which int
+		var line sql.NullString
+		if err := rows.Scan(&which, &line); err != nil {
+			return err
+		}
+		take(which, line.String)
+	}
+	return rows.Err()
 }
 
 // columnsOf are the columns of tables, of those by which version tables are known.
