@@ -81,6 +81,11 @@ func TestAlteredTrailIsTold(t *testing.T) {
 		}
 	}
 	step(db, "CREATE TABLE orders (id int)")
+	for sealed := 0; sealed == 0 && t.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
+		if err := bare.QueryRow("SELECT count(*) FROM sqlwitness.seal").Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, text := range []string{"UPDATE sqlwitness.seal SET leaf_hash = '\\x00' || leaf_hash WHERE idx = 0", "", "UPDATE sqlwitness.seal SET leaf_hash = substr(leaf_hash, 2) WHERE idx = 0", ""} {
 		if _, err := w.verifyAudit(t.Context()); err != nil {
 			t.Fatal(err)

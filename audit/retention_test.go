@@ -170,7 +170,11 @@ func TestPrune(t *testing.T) {
 			if len(done.Sections) > 0 || done.Policy.String() != policy.String() {
 				t.Errorf("deleted %+v", done)
 			}
-			later := func(d time.Duration) { b.store.deps.Now = func() time.Time { return time.Now().Add(d) } }
+			later := func(d time.Duration) {
+				b.store.sealer.pass.Lock() // what was sealed in the background reads the clock
+				defer b.store.sealer.pass.Unlock()
+				b.store.deps.Now = func() time.Time { return time.Now().Add(d) }
+			}
 			later(100 * day)
 			dry, err := b.store.Prune(t.Context(), PruneOptions{DryRun: true})
 			b.must(err)

@@ -172,13 +172,15 @@ func deadlock(s *stage) {
 	}
 	s.must(app, "UPDATE b SET n = 2")
 	var applied <-chan error
-	up := func(between func()) error {
+	up := func(between func() error) error {
 		p, err := goose.NewProvider(s.dialect, s.db, nil, goose.WithGoMigrations(goose.NewGoMigration(1, &goose.GoFunc{
 			RunTx: func(ctx context.Context, tx *sql.Tx) error {
 				if _, err := tx.ExecContext(ctx, "UPDATE a SET n = 3"); err != nil {
 					return err
 				}
-				between()
+				if err := between(); err != nil {
+					return err
+				}
 				_, err := tx.ExecContext(ctx, "UPDATE b SET n = 3")
 				return err
 			}}, nil)))
@@ -189,9 +191,9 @@ func deadlock(s *stage) {
 		return err
 	}
 	migrated := begin(func() error {
-		return up(func() {
+		return up(func() error {
 			applied = begin(func() error { _, err := app.ExecContext(s.Context(), "UPDATE a SET n = 2"); return err })
-			s.waits(1)
+			return s.waiting(1)
 		})
 	})
 	s.fails(migrated, func() error {
@@ -199,7 +201,7 @@ func deadlock(s *stage) {
 			s.Errorf("the application: %v", err)
 		}
 		s.must(app, "COMMIT")
-		return up(func() {})
+		return up(func() error { return nil })
 	})
 }
 
