@@ -321,8 +321,10 @@ func TestStrangersKey(t *testing.T) {
 				_ = laptop.commit(laptop.begin(nil), ended(migration("9"), "applied"))
 				laptop.over()
 				laptop.expectTroubles(TroubleSeal)
-				if got := laptop.troubles[0].Class; got != "key_unknown" {
-					t.Errorf("the trouble is of class %s", got)
+				for _, told := range laptop.troubles {
+					if told.Class != "key_unknown" {
+						t.Errorf("the trouble is of class %s", told.Class)
+					}
 				}
 			}
 			r := b.verify(VerifyConfig{Keys: []string{public}})

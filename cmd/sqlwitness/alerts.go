@@ -67,20 +67,10 @@ func newAlertFlags(name string, errs io.Writer) alertFlags {
 
 // parse reads the flags and the configuration.
 func (f alertFlags) parse(args []string) (alert.Config, error) {
-	if err := f.arguments(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return alert.Config{}, err
 	}
 	return f.configuration()
-}
-
-func (f alertFlags) arguments(args []string) error {
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%s takes no argument %q", f.Name(), f.Arg(0))
-	}
-	return nil
 }
 
 func (f alertFlags) configuration() (alert.Config, error) {
@@ -98,7 +88,7 @@ func (f alertFlags) configuration() (alert.Config, error) {
 
 func alertsCheck(args []string, out, errs io.Writer) error {
 	f := newAlertFlags("check", errs)
-	if err := f.arguments(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	cfg, err := f.configuration()

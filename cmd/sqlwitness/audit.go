@@ -102,18 +102,6 @@ func newAuditFlags(name string, errs io.Writer) auditFlags {
 	return auditFlags{f, f.String("dsn", "", "`URL` of the database; default the one in SQLWITNESS_DSN")}
 }
 
-// parse reads the flags of a command that takes nothing else. Flags after an
-// argument are not read, and -dry-run may be one of them.
-func (f auditFlags) parse(args []string) error {
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%s takes no argument %q", f.Name(), f.Arg(0))
-	}
-	return nil
-}
-
 // open opens the database, to read.
 func (f auditFlags) open() (*sql.DB, string, error) {
 	dsn := *f.dsn

@@ -22,7 +22,7 @@ func auditExport(ctx context.Context, args []string, out, errs io.Writer) error 
 	format := f.String("format", "jsonl", "jsonl, which can be verified again, csv or ocsf")
 	file := f.String("o", "", "`file` to write to; default stdout")
 	noRecord := f.Bool("no-record", false, noRecordUsage)
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	db, system, err := f.open()
@@ -171,7 +171,7 @@ func checkProof(path string, keys list, out io.Writer) error {
 
 func auditStatus(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := newAuditFlags("status", errs)
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	db, system, err := f.open()

@@ -15,11 +15,11 @@ import (
 )
 
 func auditKeygen(args []string, out, errs io.Writer) error {
-	f := auditFlags{FlagSet: flag.NewFlagSet("audit keygen", flag.ContinueOnError)} // no database
+	f := flag.NewFlagSet("audit keygen", flag.ContinueOnError)
 	f.SetOutput(errs)
 	name := f.String("name", "", "`name` of the log in its checkpoints, such as orders-prod")
 	file := f.String("o", "", "`file` for the private key; default stdout, before the public one")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f, args); err != nil {
 		return err
 	}
 	key, public, err := audit.NewKey(rand.Reader, *name)
@@ -55,7 +55,7 @@ func auditRotate(ctx context.Context, args []string, out, errs io.Writer) error 
 	f.StringVar(&r.OldPublic, "lost", "", "the old `public key`, where the private one is lost; default: the old one is that of "+audit.EnvKey)
 	f.StringVar(&r.Reason, "reason", "", "`why`, for the record")
 	f.StringVar(&r.Ticket, "ticket", "", "`ticket`, for the record")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	if *file == "" {
@@ -99,7 +99,7 @@ func auditRecover(ctx context.Context, args []string, out, errs io.Writer) error
 	var keys, anchors list
 	f.Var(&keys, "key", "public `key`, or a file of them; may be repeated; default that of "+audit.EnvKey)
 	f.Var(&anchors, "anchor", "`file` with checkpoints from outside the database; may be repeated")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	switch {

@@ -22,7 +22,7 @@ func auditPrune(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.StringVar(&o.Archive, "archive", "", "`URL` of a copy, for the record")
 	f.StringVar(&o.Reason, "reason", "", "`why`, for the record")
 	f.StringVar(&o.Ticket, "ticket", "", "`ticket`, for the record")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	switch {
@@ -67,7 +67,7 @@ func auditErase(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.BoolVar(&o.DryRun, "dry-run", false, "count what would be deleted, and change nothing")
 	f.StringVar(&o.Reason, "reason", "", "`why`, for the record; without the person's name")
 	f.StringVar(&o.Ticket, "ticket", "", "`ticket`, for the record")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	store, done, err := f.store(audit.Config{})

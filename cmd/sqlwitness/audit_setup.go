@@ -24,7 +24,7 @@ func auditSetup(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.StringVar(&r.Owner, "owner", "", "PostgreSQL `role` that gets to own the tables; made, without a login, where it does not exist")
 	f.BoolVar(&r.EventTrigger, "event-trigger", false, "PostgreSQL: note DDL done by any client; takes a superuser")
 	print := f.Bool("print", false, "print the statements for a database that has none of it, and run none")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	if *print {

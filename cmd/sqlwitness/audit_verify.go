@@ -45,7 +45,7 @@ func auditVerify(ctx context.Context, args []string, out, errs io.Writer) error 
 	var keys, anchors list
 	f.Var(&keys, "key", "public `key`, or a file of them; may be repeated; default that of "+audit.EnvKey)
 	f.Var(&anchors, "anchor", "`file` with checkpoints from outside the database: an anchor's, or a log; may be repeated; - for stdin")
-	if err := f.parse(args); err != nil {
+	if err := parseAlone(f.FlagSet, args); err != nil {
 		return err
 	}
 	if *since && len(anchors) == 0 {

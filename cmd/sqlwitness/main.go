@@ -53,6 +53,18 @@ func main() {
 	os.Exit(code)
 }
 
+// parseAlone reads the flags of a command that takes nothing else. Flags after an
+// argument are not read, and -dry-run may be one of them.
+func parseAlone(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", f.Name(), f.Arg(0))
+	}
+	return nil
+}
+
 // complain writes an error under the command's name, which the library's own bear too.
 func complain(errs io.Writer, err error) {
 	fmt.Fprintln(errs, "sqlwitness:", strings.TrimPrefix(err.Error(), "sqlwitness: "))
