@@ -20,7 +20,8 @@ type publisher struct {
 	url      string
 	client   *http.Client
 
-	turn   chan struct{} // full while it publishes: one at a time
+	turn   chan struct{}   // full while it publishes: one at a time
+	failed map[string]bool // what did the last time; whose turn it is has it
 	asked  chan struct{}
 	closed chan struct{}
 	once   sync.Once
@@ -49,7 +50,7 @@ func (w *Witness) newPublisher() *publisher {
 		return nil
 	}
 	p := &publisher{w: w, textfile: w.cfg.Textfile, url: w.cfg.PushURL, client: &http.Client{Timeout: publishLimit},
-		turn: make(chan struct{}, 1), asked: make(chan struct{}, 1), closed: make(chan struct{})}
+		turn: make(chan struct{}, 1), failed: map[string]bool{}, asked: make(chan struct{}, 1), closed: make(chan struct{})}
 	go p.run()
 	return p
 }
@@ -110,10 +111,14 @@ func (p *publisher) publish(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// done tells of what went wrong.
+// done tells of what went wrong, and that it does not any more.
 func (p *publisher) done(kind string, err error) error {
-	if err != nil {
+	switch {
+	case err != nil:
 		p.w.trouble(event.Trouble{Part: "metrics", Kind: kind, Message: err.Error(), Hint: "the metrics of this process are not where they should be"})
+	case p.failed[kind]:
+		p.w.trouble(event.Trouble{Part: "metrics", Kind: kind, Message: "the metrics are where they should be again", Over: true})
 	}
+	p.failed[kind] = err != nil
 	return err
 }

@@ -72,6 +72,28 @@ func TestPublishTellsOfItsTrouble(t *testing.T) {
 	}
 }
 
+// TestPublishedAgain: the end of a trouble is told, and once.
+func TestPublishedAgain(t *testing.T) {
+	var log strings.Builder
+	dir := filepath.Join(t.TempDir(), "later")
+	w, err := New(Config{LogOutput: &log, Textfile: filepath.Join(dir, "migrate.prom")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.publisher.publish(t.Context()); err == nil {
+		t.Error("it was written into a directory that is not there")
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.publisher.publish(t.Context()), w.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if got := log.String(); strings.Count(got, `"over":true`) != 1 || strings.Count(got, `"kind":"textfile"`) != 2 {
+		t.Errorf("the log: %s", got)
+	}
+}
+
 // TestListenTaken: a second process in the same environment works without a page
 // of its own, and says so.
 func TestListenTaken(t *testing.T) {

@@ -45,7 +45,7 @@ func readers(b *bench) map[string]func(context.Context) error {
 		},
 		"recover": b.store.Recover,
 		"inbox and version tables": func(ctx context.Context) error {
-			b.store.RunFinished(ctx, &event.Run{Applied: 1})
+			b.store.RunFinished(ctx, &event.Run{Trace: event.Trace{RunID: "run-1"}, Applied: 1})
 			b.store.RunStarted(ctx, &event.Run{}, nil)
 			return nil
 		},

@@ -93,17 +93,20 @@ func (s *Store) RunStarted(ctx context.Context, run *event.Run, ours []string) {
 }
 
 // RunFinished notes what the version tables and the schema are at the end of a
-// run.
+// run: of several at once the one whose migration began or ended last, since its
+// picture shows what the others have made.
 func (s *Store) RunFinished(ctx context.Context, run *event.Run) {
 	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
 		var last state
-		var known bool
+		var known, overtaken bool
 		err := s.dialect.reading(ctx, c, func() (err error) {
-			last, known, err = s.lastState(ctx, c)
+			if overtaken, err = s.overtaken(ctx, c, run); err == nil && !overtaken {
+				last, known, err = s.lastState(ctx, c)
+			}
 			return err
 		})
-		if err != nil || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
-			return err // as it was when the run began
+		if err != nil || overtaken || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
+			return err // another run's to tell, or as it was when the run began
 		}
 		upto, err := s.readInbox(ctx, c)
 		if err != nil {
@@ -145,16 +148,44 @@ type state struct {
 	stale   bool              // migrations were recorded since
 }
 
+// ofThisDatabase is a condition on the entry e, where a server has one trail for
+// all its databases.
+func (s *Store) ofThisDatabase() (string, error) {
+	if s.dialect.system != "mysql" {
+		return "", nil
+	}
+	name, err := canonical(s.db.Name)
+	if err != nil {
+		return "", err
+	}
+	return " AND " + s.dialect.recovery.containsIn("e.leaf", `"db":{"name":`+string(name)+`,`), nil
+}
+
+// overtaken reports whether the last migration that began or ended in this
+// database is another run's. To look at all of a database costs most where
+// hundreds of runs end at once, and what they all but one see is stale before it
+// is written.
+func (s *Store) overtaken(ctx context.Context, c queryer, run *event.Run) (bool, error) {
+	d := s.dialect
+	of, err := s.ofThisDatabase()
+	if err != nil || run.RunID == "" {
+		return false, err
+	}
+	id, err := canonical(cut(run.RunID, maxField))
+	if err != nil {
+		return false, err
+	}
+	whose, err := strs(ctx, c, "SELECT CASE WHEN "+d.recovery.containsIn("e.leaf", `"run":`+string(id))+" THEN 'own' ELSE 'other' END FROM "+d.prefix+
+		"entry e WHERE e.kind IN ('"+kindIntent+"', '"+kindOutcome+"')"+of+" ORDER BY e.id DESC LIMIT 1")
+	return len(whose) == 1 && whose[0] == "other", err
+}
+
 // lastState reads the last state of this database.
 func (s *Store) lastState(ctx context.Context, c queryer) (st state, known bool, err error) {
 	d := s.dialect
-	of := ""
-	if d.system == "mysql" { // one trail for all the server's databases
-		name, err := canonical(s.db.Name)
-		if err != nil {
-			return st, false, err
-		}
-		of = " AND " + d.recovery.containsIn("e.leaf", `"db":{"name":`+string(name)+`,`)
+	of, err := s.ofThisDatabase()
+	if err != nil {
+		return st, false, err
 	}
 	id, at, leaf, err := lastRow(ctx, c, "SELECT "+d.recovery.id("e.id")+", "+d.dbTime+", "+d.recovery.leaf+", EXISTS (SELECT 1 FROM "+d.prefix+
 		"entry o WHERE o.id > e.id AND o.kind IN ('intent', 'outcome', 'recovered')"+strings.ReplaceAll(of, "e.leaf", "o.leaf")+

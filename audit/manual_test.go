@@ -18,7 +18,7 @@ func (b *bench) run(version string, statements ...string) {
 	b.must(b.store.Intent(b.t.Context(), m, false))
 	exec1(b.t, b.conn, statements...)
 	b.must(b.store.Outcome(b.t.Context(), ended(m, event.Applied)))
-	b.store.RunFinished(b.t.Context(), &event.Run{Finished: true, Applied: 1})
+	b.store.RunFinished(b.t.Context(), &event.Run{Trace: event.Trace{RunID: m.RunID}, Finished: true, Applied: 1})
 }
 
 // found starts a run with a store of its own and returns what that tells.
@@ -105,6 +105,56 @@ func TestNoClaimAfterACrash(t *testing.T) {
 		b.must(b.store.Intent(t.Context(), migration("2"), false))
 		exec1(t, b.db, "CREATE TABLE half (a int)")
 		if told := b.found(); len(told) > 0 {
+			t.Errorf("told %q", told)
+		}
+	})
+}
+
+// Of runs that overlap the last one notes what there is, once, and a change by
+// hand is found after it; a database beside theirs has a last one of its own.
+func TestStateOfOverlappingRuns(t *testing.T) {
+	each(t, []kit{kitPGX, kitMySQL, kitSQLite}, func(t *testing.T, b *bench) {
+		states := func() (n int) {
+			for _, r := range b.rows() {
+				if r.kind == KindState {
+					n++
+				}
+			}
+			return n
+		}
+		finish := func(m *event.Migration) {
+			b.store.RunFinished(t.Context(), &event.Run{Trace: event.Trace{RunID: m.RunID}, Finished: true, Applied: 1})
+		}
+		first, second := migration("1"), migration("2")
+		first.RunID, second.RunID = "run-a", "run-b"
+		b.must(b.store.Intent(t.Context(), first, false))
+		exec1(t, b.conn, "CREATE TABLE a (a int)")
+		b.must(b.store.Outcome(t.Context(), ended(first, event.Applied)))
+		b.must(b.store.Intent(t.Context(), second, false))
+		finish(first)
+		if n := states(); n != 0 {
+			t.Errorf("%d states while another run migrates", n)
+		}
+		exec1(t, b.conn, "CREATE TABLE b (a int)")
+		b.must(b.store.Outcome(t.Context(), ended(second, event.Applied)))
+		if b.kit.system == "mariadb" {
+			other := newBenchAt(t, kitMySQL, b.dsn, Config{})
+			other.store.db.Name, other.store.scribe.db.Name = "another", "another"
+			m := migration("1")
+			other.must(other.store.Intent(t.Context(), m, false))
+			other.must(other.store.Outcome(t.Context(), ended(m, event.Applied)))
+		}
+		finish(first)
+		if n := states(); n != 0 {
+			t.Errorf("%d states before the last run's", n)
+		}
+		finish(second)
+		finish(first)
+		if n := states(); n != 1 {
+			t.Errorf("%d states of the last run", n)
+		}
+		exec1(t, b.db, "ALTER TABLE a ADD COLUMN by_hand int")
+		if told := b.found(); len(told) != 1 || !strings.Contains(told[0], "altered ") || strings.Contains(told[0], "added") {
 			t.Errorf("told %q", told)
 		}
 	})

@@ -15,6 +15,7 @@ type pools struct {
 
 	mu   sync.Mutex
 	open []*pool
+	gone sql.DBStats // what those beyond the cap had counted that are there no more
 }
 
 type pool struct {
@@ -71,6 +72,18 @@ func (p *pools) list() []*pool {
 	return slices.Clone(p.open)
 }
 
+// counting is the list, and one for those that are gone: without them the sum
+// under "other" would fall, which to Prometheus is a process that started anew.
+func (p *pools) counting() []*pool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := slices.Clone(p.open)
+	if gone := p.gone; gone != (sql.DBStats{}) {
+		list = append(list, &pool{label: other, stats: func() sql.DBStats { return gone }})
+	}
+	return list
+}
+
 func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,6 +93,7 @@ func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
 		if o.name == added.name {
 			added.label = o.label
 			p.open[i] = added
+			p.retire(o)
 			return func() { p.remove(added) }
 		}
 		if o.label != other {
@@ -96,7 +110,24 @@ func (p *pools) add(name string, stats func() sql.DBStats) (remove func()) {
 func (p *pools) remove(gone *pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = slices.DeleteFunc(p.open, func(o *pool) bool { return o == gone })
+	if i := slices.Index(p.open, gone); i >= 0 {
+		p.open = slices.Delete(p.open, i, i+1)
+		p.retire(gone)
+	}
+}
+
+// retire keeps what a pool has counted, if others are counted with it. p.mu is
+// held.
+func (p *pools) retire(gone *pool) {
+	if gone.label != other {
+		return
+	}
+	last := gone.stats()
+	p.gone.WaitCount += last.WaitCount
+	p.gone.WaitDuration += last.WaitDuration
+	p.gone.MaxIdleClosed += last.MaxIdleClosed
+	p.gone.MaxIdleTimeClosed += last.MaxIdleTimeClosed
+	p.gone.MaxLifetimeClosed += last.MaxLifetimeClosed
 }
 
 // write exposes the series of one family. The values of a family are of one
@@ -104,7 +135,11 @@ func (p *pools) remove(gone *pool) {
 func (p *pools) write(w io.Writer, f *family) {
 	sums := map[string]float64{} // by labels
 	var order []string
-	for _, o := range p.list() {
+	list := p.list()
+	if f.Kind == KindCounter {
+		list = p.counting()
+	}
+	for _, o := range list {
 		stats := o.stats()
 		for _, v := range poolValues {
 			if v.family != f.Name {

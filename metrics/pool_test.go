@@ -73,15 +73,23 @@ func TestPoolsBeyondTheCap(t *testing.T) {
 	if got := poolSeries(t, s, poolWaits); !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	s.Pool("tenant 3", poolOf(0))
+	again := s.Pool("tenant 3", poolOf(0))
 	if got := poolSeries(t, s, poolMaxOpen); !maps.Equal(got, map[string]float64{"tenant 0 ": 10, "tenant 1 ": 10}) {
 		t.Errorf("with one that has no limit, the others together have: %v", got)
 	}
 	remove[1]()
 	s.Pool("tenant 4", poolOf(10))
-	want = map[string]float64{"tenant 0 ": 7, "tenant 4 ": 7, "other ": 21}
+	want = map[string]float64{"tenant 0 ": 7, "tenant 4 ": 7, "other ": 28} // a tenant 3 that is gone and one that is not
 	if got := poolSeries(t, s, poolWaits); !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+	remove[2]()
+	again()
+	if got := poolSeries(t, s, poolWaits); !maps.Equal(got, want) {
+		t.Errorf("after those beyond the cap are gone: %v, want %v", got, want)
+	}
+	if got := poolSeries(t, s, poolConnections)["other idle"]; got != 2 {
+		t.Errorf("%v connections are idle in one pool", got)
 	}
 	small := New(Config{MaxSeries: 3})
 	small.Pool("a", poolOf(1))
