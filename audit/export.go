@@ -38,11 +38,15 @@ const (
 var Formats = []Format{JSONL, CSV, OCSF}
 
 // Export writes the sealed entries in the order of the tree. progress is told
-// now and then how many of how many are written; it may be nil.
+// now and then how many of how many are written, and, where writing fails, how
+// many may have been handed out by then; it may be nil.
 func Export(ctx context.Context, db *sql.DB, system string, format Format, out io.Writer, progress func(done, total int64)) error {
 	d := dialectOf(system)
 	if d == nil {
 		return errUnsupported
+	}
+	if progress == nil {
+		progress = func(int64, int64) {}
 	}
 	w := bufio.NewWriter(out)
 	to, err := exporterOf(format, w)
@@ -75,19 +79,17 @@ func Export(ctx context.Context, db *sql.DB, system string, format Format, out i
 		if err != nil {
 			return err
 		}
-		for _, r := range list {
-			if err := to.record(r); err != nil {
+		for i, r := range list {
+			err := to.record(r)
+			if err == nil && r.idx+1 == signed {
+				err = to.checkpoint(note)
+			}
+			if err != nil {
+				progress(start+int64(i)+1, size)
 				return err
 			}
-			if r.idx+1 == signed {
-				if err := to.checkpoint(note); err != nil {
-					return err
-				}
-			}
 		}
-		if progress != nil {
-			progress(end, size)
-		}
+		progress(end, size)
 	}
 	return errors.Join(to.end(), w.Flush())
 }

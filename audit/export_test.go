@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	osexec "os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"github.com/sqlwitness/sqlwitness/audit/anchor"
+	"github.com/sqlwitness/sqlwitness/event"
 )
 
 // exported is a signed log of a few migrations, and its export.
@@ -77,6 +80,37 @@ func inPython(t *testing.T, public string, text []byte) string {
 	cmd.Stdin = bytes.NewReader(text)
 	out, _ := cmd.CombinedOutput() // a failure is a verdict
 	return strings.TrimSpace(string(out))
+}
+
+// narrow takes so many bytes and no more.
+type narrow int
+
+func (n *narrow) Write(b []byte) (int, error) {
+	took := min(len(b), int(*n))
+	if *n -= narrow(took); took < len(b) {
+		return took, io.ErrClosedPipe
+	}
+	return took, nil
+}
+
+// An export that is cut off says how many entries may have gone out.
+func TestExportCutOff(t *testing.T) {
+	b := newBench(t, kitSQLite, Config{})
+	for i := range 20 {
+		m := migration(strconv.Itoa(i))
+		b.must(b.store.Intent(t.Context(), m, false))
+		b.must(b.store.Outcome(t.Context(), ended(m, event.Applied)))
+	}
+	b.must(b.store.Close(t.Context()))
+	var whole bytes.Buffer
+	b.must(Export(t.Context(), b.db, "sqlite", JSONL, &whole, nil))
+	for _, room := range []int{0, 5000, whole.Len() / 2} {
+		out, handed := narrow(room), int64(0)
+		err := Export(t.Context(), b.db, "sqlite", JSONL, &out, func(n, _ int64) { handed = n })
+		if lines := int64(bytes.Count(whole.Bytes()[:room], []byte("\n"))); !errors.Is(err, io.ErrClosedPipe) || handed <= lines || handed > lines+5 {
+			t.Errorf("room for %d bytes: error %v, said %d entries of %d lines", room, err, handed, lines)
+		}
+	}
 }
 
 func TestExportCSV(t *testing.T) {
