@@ -34,15 +34,25 @@ type tab struct {
 // patience bounds how long a test waits for what the page should come to show.
 const patience = 20 * time.Second
 
-// openTab opens a page of a browser without any state. Where there is no
-// Chromium the test is skipped. At its end the test fails if there was an error
-// in the console or a request to anywhere but the server.
-func openTab(t *testing.T, server *httptest.Server) *tab {
+// startBrowser starts a browser without any state, which ends with the test. It
+// tries three times: on a busy machine Chromium may end as it starts.
+func startBrowser(t *testing.T) (ctx context.Context) {
 	t.Helper()
 	program := chromium(t)
+	var err error
+	for range 3 {
+		if ctx, err = tryBrowser(t, program); err == nil {
+			return ctx
+		}
+	}
+	t.Fatal(err)
+	return nil
+}
+
+func tryBrowser(t *testing.T, program string) (context.Context, error) {
 	profile, err := os.MkdirTemp("", "sqlwitness-browser-")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	// Parts of the browser may write to it a little longer than the browser lives.
 	t.Cleanup(func() { _ = os.RemoveAll(profile) })
@@ -56,6 +66,15 @@ func openTab(t *testing.T, server *httptest.Server) *tab {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	t.Cleanup(func() { _ = chromedp.Cancel(ctx) }) // waits for the browser to end
+	return ctx, chromedp.Run(ctx)
+}
+
+// openTab opens a page of a browser without any state. Where there is no
+// Chromium the test is skipped. At its end the test fails if there was an error
+// in the console or a request to anywhere but the server.
+func openTab(t *testing.T, server *httptest.Server) *tab {
+	t.Helper()
+	ctx := startBrowser(t)
 	b := &tab{t: t, ctx: ctx}
 	host, err := url.Parse(server.URL)
 	if err != nil {
@@ -117,9 +136,6 @@ func (b *tab) do(actions ...chromedp.Action) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if b.ctx.Err() == nil && chromedp.FromContext(b.ctx).Target == nil {
-		ctx = b.ctx // the first Run starts the browser, which lives as long as its context
-	}
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatal(err)
 	}
