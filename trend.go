@@ -2,8 +2,6 @@ package sqlwitness
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"slices"
 	"time"
 
@@ -12,8 +10,6 @@ import (
 )
 
 const (
-	// trendLimit bounds the reading of the trail after a run.
-	trendLimit = 2 * time.Second
 	// trendPast is how many of the trail's latest outcomes are read.
 	trendPast = 500
 	// trendRuns bounds the earlier runs, and the earlier ones of a migration, that
@@ -25,9 +21,7 @@ const (
 )
 
 // compare tells, some time after the end of a run that applied something, how it
-// compares with the earlier ones in the audit trail. It reads through a
-// connection of its own, neither the tool's, which may have one only, nor the
-// store's, which the next migration's intent may want. The end of the DB waits for
+// compares with the earlier ones in the audit trail. The end of the DB waits for
 // it: who drops the database then finds nobody in it.
 //
 // Not for SQLite: a file's trail is of that one database, and who reads it may
@@ -39,9 +33,7 @@ func (c *connector) compare(r *event.Run) {
 	run := *r
 	c.recording.begin(func() {
 		defer c.w.contain("trend")
-		ctx, cancel := context.WithTimeout(context.Background(), trendLimit)
-		defer cancel()
-		past, err := c.history(ctx)
+		past, err := c.audit.History(context.Background(), trendPast)
 		if err != nil {
 			return // the store has told what is wrong with the trail, if anything is
 		}
@@ -49,14 +41,6 @@ func (c *connector) compare(r *event.Run) {
 			c.w.each(func(s event.Sink) { s.Trend(t) })
 		}
 	})
-}
-
-func (c *connector) history(ctx context.Context) ([]audit.Past, error) {
-	// Without the parent connector's Close, which is its DB's affair.
-	db := sql.OpenDB(struct{ driver.Connector }{c.parent})
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	return audit.History(ctx, db, c.db.System, trendPast)
 }
 
 // same is what two migrations have in common that can be compared. The tool and

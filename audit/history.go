@@ -38,22 +38,23 @@ const maxCompared = 16 << 10
 
 // History lists the migrations that ended last, up to limit, the last one first.
 // A server of MySQL or MariaDB has one trail for all its databases. It reads by
-// the tables' primary keys and checks nothing: entries that are not of this form
-// are left out, which is verification's business. Nothing is locked or written.
-func History(ctx context.Context, db *sql.DB, system string, limit int) ([]Past, error) {
-	d := dialectOf(system)
-	if d == nil {
-		return nil, errUnsupported
+// the tables' primary keys, through the store's own connection and for
+// Config.Timeout at most, and checks nothing: entries that are not of this form
+// are left out, which is verification's business. In the mode Off there are none.
+func (s *Store) History(ctx context.Context, limit int) (list []Past, err error) {
+	if s.cfg.Mode == Off {
+		return nil, nil
 	}
-	c, err := db.Conn(ctx)
-	if err != nil {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	var list []Past
-	err = d.reading(ctx, c, func() (err error) {
-		list, err = d.history(ctx, c, limit)
-		return err
+	err = s.through(ctx, func(ctx context.Context, c *sql.Conn) error {
+		return s.dialect.reading(ctx, c, func() (err error) {
+			list, err = s.dialect.history(ctx, c, limit)
+			return err
+		})
 	})
 	return list, err
 }
@@ -64,7 +65,7 @@ func (d *dialect) history(ctx context.Context, c *sql.Conn, limit int) ([]Past, 
 		" FROM "+d.prefix+"entry e LEFT JOIN "+d.prefix+"payload p ON p.entry = e.id AND p.section = '"+sectionSQL+"'"+
 		" WHERE e.kind = '"+kindOutcome+"' ORDER BY e.id DESC LIMIT "+strconv.Itoa(limit))
 	if err != nil {
-		return nil, noTables(err)
+		return nil, err
 	}
 	defer rows.Close()
 	var list []Past

@@ -25,7 +25,7 @@ func TestHistory(t *testing.T) {
 		record("1", "0badcafe", 3*time.Second, event.Applied)
 		record("1", "deadbeef", time.Minute, event.Failed)
 
-		past, err := History(ctx, b.db, b.kit.system, 10)
+		past, err := b.store.History(ctx, 10)
 		b.must(err)
 		if len(past) != 3 {
 			t.Fatalf("%d migrations, want 3: %+v", len(past), past)
@@ -42,19 +42,16 @@ func TestHistory(t *testing.T) {
 		if first.Statements == "" || first.Statements != middle.Statements || first.Statements == last.Statements {
 			t.Errorf("statements: %q, %q, other ones %q", first.Statements, middle.Statements, last.Statements)
 		}
-		if two, err := History(ctx, b.db, b.kit.system, 2); err != nil || len(two) != 2 || two[0].Migration != last.Migration {
+		if two, err := b.store.History(ctx, 2); err != nil || len(two) != 2 || two[0].Migration != last.Migration {
 			t.Errorf("the last two: %+v, %v", two, err)
 		}
 	})
 }
 
-func TestHistoryWithoutTables(t *testing.T) {
+func TestHistoryWithoutATrail(t *testing.T) {
 	b := newBench(t, kitSQLite, Config{Mode: Off})
-	if _, err := History(context.Background(), b.db, "sqlite", 10); err == nil {
-		t.Error("a trail that is not there was read")
-	}
-	if _, err := History(context.Background(), b.db, "oracle", 10); err == nil {
-		t.Error("a system without a trail was asked")
+	if past, err := b.store.History(t.Context(), 10); err != nil || len(past) > 0 || b.has("sqlwitness_entry") {
+		t.Errorf("the mode is off: %+v, %v", past, err)
 	}
 }
 

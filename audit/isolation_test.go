@@ -40,7 +40,7 @@ func readers(b *bench) map[string]func(context.Context) error {
 			return err
 		},
 		"history": func(ctx context.Context) error {
-			_, err := History(ctx, b.db, b.kit.system, 10)
+			_, err := b.store.History(ctx, 10)
 			return err
 		},
 		"recover": b.store.Recover,

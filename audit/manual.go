@@ -98,14 +98,14 @@ func (s *Store) RunStarted(ctx context.Context, run *event.Run, ours []string) {
 func (s *Store) RunFinished(ctx context.Context, run *event.Run) {
 	s.between(ctx, func(ctx context.Context, c *sql.Conn) error {
 		var last state
-		var known, overtaken bool
+		var known, later bool
 		err := s.dialect.reading(ctx, c, func() (err error) {
-			if overtaken, err = s.overtaken(ctx, c, run); err == nil && !overtaken {
+			if later, err = s.later(ctx, c, run); err == nil && !later {
 				last, known, err = s.lastState(ctx, c)
 			}
 			return err
 		})
-		if err != nil || overtaken || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
+		if err != nil || later || known && !last.stale && run.Applied+run.RolledBack+run.Failures == 0 {
 			return err // another run's to tell, or as it was when the run began
 		}
 		upto, err := s.readInbox(ctx, c)
@@ -161,11 +161,11 @@ func (s *Store) ofThisDatabase() (string, error) {
 	return " AND " + s.dialect.recovery.containsIn("e.leaf", `"db":{"name":`+string(name)+`,`), nil
 }
 
-// overtaken reports whether the last migration that began or ended in this
-// database is another run's. To look at all of a database costs most where
+// later reports whether the last migration that began or ended in this database is
+// another run's. To look at all of a database costs most where
 // hundreds of runs end at once, and what they all but one see is stale before it
 // is written.
-func (s *Store) overtaken(ctx context.Context, c queryer, run *event.Run) (bool, error) {
+func (s *Store) later(ctx context.Context, c queryer, run *event.Run) (bool, error) {
 	d := s.dialect
 	of, err := s.ofThisDatabase()
 	if err != nil || run.RunID == "" {

@@ -24,7 +24,11 @@ const (
 	// connection, and seals what comes close together at once.
 	sealDelay = 20 * time.Millisecond
 	sealBatch = 256 // entries
-	sealTries = 6   // rounds against others that seal at the same time, and then passes
+	sealTries = 6   // passes against others that seal at the same time and get nowhere either, and then rounds of them
+	// sealPause is how long a pass waits for the others at most, the first time: of
+	// many that seal at once one gets through, and seals what the rest have written.
+	sealPause = 10 * time.Millisecond
+	maxPauses = 16 // which the pause grows to
 	// A pass looks at what this store has written since the last one, so that it
 	// costs the same however long the trail is. What others have left unsealed is
 	// looked for by the first pass, and then once in othersEvery, from othersBack
@@ -208,7 +212,8 @@ func (s *sealer) anchorLag() (lag time.Duration) {
 	return lag
 }
 
-// attempt makes one pass, which seals all there is.
+// attempt seals all there is, in one pass unless others seal at the same time. It
+// has the connection for a pass, and not in between: the next intent may want it.
 func (s *sealer) attempt(ctx context.Context) error {
 	s.pass.Lock()
 	defer s.pass.Unlock()
@@ -218,16 +223,35 @@ func (s *sealer) attempt(ctx context.Context) error {
 	s.mu.Unlock()
 	ctx, cancel := s.store.bounded(ctx)
 	defer cancel()
-	err := s.store.own.do(ctx, func(ctx context.Context, c *sql.Conn) error { return s.seal(ctx, c, first) })
-	if err != nil {
+	size := int64(-1)
+	for passes, lost := 1, 1; ; passes, lost = passes+1, lost+1 {
+		err := s.store.own.do(ctx, func(ctx context.Context, c *sql.Conn) error { return s.seal(ctx, c, first) })
+		if err == nil {
+			break
+		}
+		if s.head != nil && s.head.size > size { // whoever was first, it goes on
+			lost, size = 1, s.head.size
+		}
 		s.head = nil
-		return err
+		if !s.overtaken(err) || lost > sealTries || !pause(ctx, rand.N(time.Duration(min(passes, maxPauses))*sealPause)) {
+			return err
+		}
 	}
 	s.store.over(TroubleSeal)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looked = unsealedPart{}
 	return nil
+}
+
+// pause is false where the context ends before it.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (s *sealer) tell(err error) {
@@ -254,8 +278,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 	if s.log == "" { // not while reading: what a role may not ask would end that
 		s.facts = d.facts(ctx, c)
 	}
-	size := int64(-1)
-	for lost := 0; ; {
+	for {
 		var list []unsealed
 		err := d.reading(ctx, c, func() (err error) {
 			if err = s.find(ctx, c); err == nil {
@@ -263,14 +286,8 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 			}
 			return err
 		})
-		if errors.Is(err, errOvertaken) {
-			continue
-		}
 		if err != nil {
 			return err
-		}
-		if s.head.size > size { // whoever was first, it goes on
-			lost, size = 0, s.head.size
 		}
 		if len(list) == 0 {
 			if others {
@@ -278,11 +295,7 @@ func (s *sealer) seal(ctx context.Context, c *sql.Conn, first uuid.UUID) error {
 			}
 			return s.checkpoint(ctx, c)
 		}
-		switch err := s.batch(ctx, c, list); {
-		case err == nil:
-		case lost < sealTries && s.overtaken(err):
-			lost, s.head = lost+1, nil
-		default:
+		if err := s.batch(ctx, c, list); err != nil {
 			return err
 		}
 	}
