@@ -70,6 +70,7 @@ func findingWords(kind string) string {
 		"invalid_index": "invalid index", "constraint_not_valid": "constraint not validated", "lock_left": "lock still held",
 		"zombie_lock": "lock held for nobody", "history_edited": "the version table was edited by hand", "schema_drift": "the schema changed between runs",
 		"ddl_out_of_band": "DDL outside any migration",
+		"guard_missing":   "a guard of the audit tables is missing", "guard_off": "a guard of the audit tables is off", "guard_altered": "a guard of the audit tables was altered",
 	}
 	if w := known[kind]; w != "" {
 		return w

@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sqlwitness/sqlwitness/event"
@@ -205,6 +206,7 @@ func (e *Engine) runEnded(now time.Time, r event.Run) {
 var found = map[string]string{
 	"invalid_index": DirtyState, "constraint_not_valid": DirtyState, "lock_left": DirtyState, "zombie_lock": DirtyState,
 	"history_edited": OutOfBand, "schema_drift": OutOfBand, "ddl_out_of_band": OutOfBand,
+	"guard_missing": OutOfBand, "guard_off": OutOfBand, "guard_altered": OutOfBand,
 }
 
 // maxObjects bounds how many objects an alert names.
@@ -232,9 +234,17 @@ func (e *Engine) finding(now time.Time, f event.Finding) {
 		if e.spares(guardOnePerRun, true) {
 			e.group(&c, f)
 		}
-		c.steps = append(c.steps, event.Step{Text: "Ask who did it and why; if it is to stay, put it into a migration, else undo it."})
+		c.steps = append(c.steps, event.Step{Text: askOf(f.Kind)})
 	}
 	e.raise(now, c)
+}
+
+// askOf is what to do about a change by hand, whatever else there is to run.
+func askOf(kind string) string {
+	if strings.HasPrefix(kind, "guard_") {
+		return "Ask who did it and why, and run sqlwitness audit verify: rows could have been changed meanwhile."
+	}
+	return "Ask who did it and why; if it is to stay, put it into a migration, else undo it."
 }
 
 // group makes one alert of the findings of a kind.
@@ -262,10 +272,8 @@ func (e *Engine) group(c *condition, f event.Finding) {
 	if len(c.details) < maxObjects && !slices.Contains(c.details, f.Message) {
 		c.details = append(slices.Clone(c.details), f.Message)
 	}
-	c.steps = in.steps[:0:0]
-	if f.SQL != "" {
-		c.steps = append(c.steps, event.Step{Text: "Look at it.", SQL: f.SQL})
-	}
+	repairs := slices.DeleteFunc(slices.Clone(in.steps), func(s event.Step) bool { return s.SQL == "" || s.SQL == f.SQL })
+	c.steps = append(repairs[:min(len(repairs), maxObjects-1)], c.steps...)
 }
 
 func (e *Engine) stillRunning(now time.Time, f event.Finding) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
@@ -241,6 +242,30 @@ func TestSetupSQL(t *testing.T) {
 			if ran, err := b.store.SetUp(t.Context(), Roles{}); err != nil || len(ran) > 0 {
 				t.Errorf("something was missing: %q, %v", ran, err)
 			}
+		})
+	}
+}
+
+// Processes that make the tables at once take none of the guards that another is
+// about to make for one that was removed.
+func TestGuardsOfNewTables(t *testing.T) {
+	for _, k := range []kit{kitPGX, kitMySQL} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, k, Config{})
+			c, err := k.connector(b.dsn)
+			b.must(err)
+			start := make(chan struct{})
+			var all sync.WaitGroup
+			for range 16 {
+				s := b.open(c.Connect, Config{}, Deps{Finding: func(f event.Finding) { t.Errorf("told of %s %s", f.Kind, f.Object) }})
+				all.Go(func() {
+					<-start
+					_ = s.Intent(t.Context(), migration("1"), false) // one that is not let through goes to the spool
+				})
+			}
+			close(start)
+			all.Wait()
 		})
 	}
 }
