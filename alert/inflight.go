@@ -131,7 +131,7 @@ func (e *Engine) pileup(now time.Time, f *flight, l event.Look) {
 		object = p.Victims[i].Wait.Object
 	}
 	e.lift(now, f, l, condition{rule: LockPileup, object: object, size: n, proven: e.long(p, r) >= r.Count,
-		says:    fmt.Sprintf("holds up %d sessions%s", n, on(object)),
+		says:    "holds up " + plural(n, "session") + on(object),
 		details: pictureDetails(l), steps: pictureSteps(l)})
 }
 

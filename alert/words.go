@@ -117,9 +117,11 @@ func clean(s string, n int) string {
 	}, s))
 }
 
-// brief is a duration for people: 45s, 1m30s, 2h15m.
+// brief is a duration for people: 300µs, 45s, 1m30s, 2h15m.
 func brief(d time.Duration) string {
 	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
 	case d < time.Second:
 		return d.Round(time.Millisecond).String()
 	case d < 10*time.Second:
@@ -157,13 +159,18 @@ func on(object string) string {
 }
 
 func queueWords(n int) string {
-	switch n {
-	case 0:
+	if n == 0 {
 		return ""
-	case 1:
-		return "; 1 session queued"
 	}
-	return fmt.Sprintf("; %d sessions queued", n)
+	return "; " + plural(n, "session") + " queued"
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func times(n int) string {
@@ -190,7 +197,7 @@ func failureWords(m event.Migration) (says string, details []string, steps []eve
 	default:
 		says = "failed" + direction + ": " + class + code(m.SQLState)
 	}
-	details = append(details, fmt.Sprintf("%s ran it for %s, %d statements.", orTool(m.Tool), brief(m.Duration), m.Statements))
+	details = append(details, fmt.Sprintf("%s ran it for %s, %s.", orTool(m.Tool), brief(m.Duration), plural(m.Statements, "statement")))
 	if f := m.Failing; f != nil {
 		at := ""
 		if f.Position > 0 {
@@ -245,14 +252,14 @@ func pictureDetails(l event.Look) []string {
 		list = append(list, fmt.Sprintf("It waits for %s%s, kind %s.", orLock(w.Mode), on(w.Object), w.Kind))
 	}
 	if p.Queue > 0 {
-		text := fmt.Sprintf("%d sessions wait behind it, %d of them directly", victims(p), p.QueueDirect)
+		text := fmt.Sprintf("Behind it: %s, %d directly", plural(victims(p), "session"), p.QueueDirect)
 		if p.QueueTime > 0 {
 			text += "; together they have waited " + brief(p.QueueTime)
 		}
 		list = append(list, text+".")
 	}
 	if p.QueueMigrator > 0 {
-		list = append(list, fmt.Sprintf("%d replicas wait for the migration lock.", p.QueueMigrator))
+		list = append(list, "Waiting for the migration lock: " + plural(p.QueueMigrator, "replica") + ".")
 	}
 	for i, s := range roots(p.Blockers) {
 		if i == maxBlockers {

@@ -137,3 +137,15 @@ func TestDocumentedRules(t *testing.T) {
 		}
 	}
 }
+
+// TestBrief: a duration is as exact as it is short, and never nothing.
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		330 * time.Microsecond: "330µs", 12345 * time.Microsecond: "12ms", 1234 * time.Millisecond: "1.2s",
+		45 * time.Second: "45s", 90 * time.Second: "1m30s", 2*time.Minute + 100*time.Millisecond: "2m", 2 * time.Hour: "2h",
+	} {
+		if got := brief(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
