@@ -34,7 +34,9 @@ func (w *Witness) flushOnFailure() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
 	defer cancel()
-	w.alerts.Flush(ctx)
+	some, done := share(ctx)
+	w.alerts.Flush(some)
+	done()
 	if w.publisher != nil {
 		_ = w.publisher.publish(ctx) // it has told of its trouble
 	}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sqlwitness/sqlwitness/alert"
 	"github.com/sqlwitness/sqlwitness/event"
 )
 
@@ -139,11 +140,63 @@ func TestCloseBehindPush(t *testing.T) {
 		if err := w.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Close: %v", err)
 		}
-		if took := time.Since(begun); took != time.Second {
+		if took := time.Since(begun); took != time.Second/2 { // the rest is for the log
 			t.Errorf("Close took %v", took)
 		}
 		time.Sleep(publishLimit) // until the push gives up
 	})
+}
+
+// TestCloseBehindAlerts: an alert channel that does not answer takes neither the
+// metrics nor the log's last lines along.
+func TestCloseBehindAlerts(t *testing.T) {
+	for _, end := range []string{"close", "failure"} {
+		t.Run(end, func(t *testing.T) {
+			hang := make(chan struct{})
+			channel := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				<-hang
+			}))
+			defer channel.Close()
+			defer close(hang)
+			pushed := make(chan string, 10)
+			metrics := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				pushed <- string(body)
+			}))
+			defer metrics.Close()
+			var log strings.Builder
+			w, err := New(Config{LogOutput: &log, PushURL: metrics.URL, FlushOnFailure: end == "failure",
+				Alert: alert.Config{Env: "prod", Channels: []alert.Channel{{Name: "hook", Kind: "webhook", URL: alert.NewSecret(channel.URL)}}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := &event.Migration{Trace: event.Trace{RunID: "r", MigrationID: newID()}, Database: event.Database{System: "postgresql", Name: "shop"}, Tool: "goose",
+				Version: new("7"), Start: time.Now(), Outcome: event.Failed, ErrorClass: event.ClassSyntax}
+			w.each(func(s event.Sink) { s.Migration(m) })
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if end == "failure" {
+				w.flushOnFailure()
+			} else if err := w.Close(ctx); err == nil || !strings.Contains(err.Error(), "1 could not be sent to hook") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("Close: %v", err)
+			}
+			select {
+			case text := <-pushed:
+				if !strings.Contains(text, "sqlwitness_migrations_total{") {
+					t.Errorf("the metrics: %s", text)
+				}
+			default:
+				t.Error("no metrics were pushed")
+			}
+			if end == "failure" {
+				_ = w.Close(ctx)
+			}
+			if !strings.Contains(log.String(), `"alert.firing"`) {
+				t.Errorf("the log: %s", log.String())
+			}
+		})
+	}
 }
 
 // TestDisabledPublishesNothing: the kill switch leaves the last metrics of another

@@ -178,7 +178,8 @@ func (c *connector) collectAudit() {
 }
 
 // Close ends what is open, a migration in the middle as interrupted, and writes
-// out what is queued, until ctx is done. Connections stay usable, and what they do
+// out what is queued, until ctx is done: alerts, the audit trail, metrics and log
+// lines, each for half of the time that is left. Connections stay usable, and what they do
 // is measured and recorded; it is not watched while in flight any more. What is lost
 // where the process dies without it: queued log lines and, of a migration in the
 // middle, everything but its intent in the audit trail.
@@ -196,13 +197,29 @@ func (w *Witness) Close(ctx context.Context) error {
 		c.observer.close()
 	}
 	w.watcher.close()
-	errs := []error{w.alerts.Close(ctx), w.background.wait(ctx)}
+	some, cancel := share(ctx)
+	errs := []error{w.alerts.Close(some), w.background.wait(some)}
+	cancel()
+	some, cancel = share(ctx)
 	for _, c := range connectors {
-		errs = append(errs, c.recording.wait(ctx), c.audit.Close(ctx))
+		errs = append(errs, c.recording.wait(some), c.audit.Close(some))
 	}
+	cancel()
 	w.page.Close()
-	errs = append(errs, w.publisher.close(ctx), w.server.close(ctx), w.log.Close(ctx))
-	return errors.Join(errs...)
+	some, cancel = share(ctx)
+	errs = append(errs, w.publisher.close(some))
+	cancel()
+	return errors.Join(append(errs, w.server.close(ctx), w.log.Close(ctx))...)
+}
+
+// share is half of the time that ctx has left, if that is limited:
+// a channel or an anchor that does not answer leaves time for what comes after it.
+func share(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, limited := ctx.Deadline()
+	if !limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/2)
 }
 
 // now is the time since the witness was made, by the monotonic clock.

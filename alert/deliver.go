@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type worker struct {
 	busy     bool
 	finished bool
 	unsent   int
+	why      error // of the last of them
 }
 
 func newWorker(ch Channel, s sender, e *Engine) *worker {
@@ -106,11 +108,18 @@ func (w *worker) finish() {
 	w.cancel()
 }
 
-// left is how many alerts were not sent when the worker had to end.
-func (w *worker) left() int {
+// left says how many alerts were not sent when the worker had to end, and why.
+func (w *worker) left() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.unsent
+	if w.unsent == 0 {
+		return nil
+	}
+	kept := "and there is no outbox to keep it for the next process"
+	if w.engine.deps.Outbox != nil {
+		kept = "and the outbox has it for the next process, unless it was refused"
+	}
+	return fmt.Errorf("alerts: %d could not be sent to %s, %s: %w", w.unsent, w.channel.Name, kept, w.why)
 }
 
 func (w *worker) run() {
@@ -267,7 +276,7 @@ func (w *worker) giveUp(batch []event.Alert, err error, reason string, rejected 
 	for i := range batch {
 		a := &batch[i]
 		w.mu.Lock()
-		w.unsent++
+		w.unsent, w.why = w.unsent+1, err
 		w.mu.Unlock()
 		if w.channel.chat() {
 			ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -169,14 +170,11 @@ func (e *Engine) Close(ctx context.Context) error {
 		}
 		<-e.ended
 	}
-	left := 0
+	var errs []error
 	for _, w := range e.workers {
-		left += w.left()
+		errs = append(errs, w.left())
 	}
-	if left > 0 {
-		return fmt.Errorf("alerts: %d could not be sent", left)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (e *Engine) run() {

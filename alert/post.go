@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -106,18 +108,31 @@ func withoutURL(err error) error {
 	if !errors.As(err, &u) {
 		return errors.New("it cannot be reached")
 	}
-	if u.Timeout() {
+	switch {
+	case u.Timeout():
 		return errors.New("it does not answer in time")
+	case errors.Is(err, context.Canceled):
+		return errors.New("it has not answered by the end")
 	}
 	return fmt.Errorf("it cannot be reached: %s", reason(u.Err))
 }
 
-// reason names the kind of a network error and none of its addresses.
+// reason is what went wrong with the network, and none of its addresses.
 func reason(err error) string {
-	for e := err; ; e = errors.Unwrap(e) {
-		if next := errors.Unwrap(e); next == nil {
-			return fmt.Sprintf("%T", e)
+	var errno syscall.Errno
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &dns):
+		return dns.Err
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return fmt.Sprintf("%T", err)
 		}
+		err = next
 	}
 }
 

@@ -259,7 +259,7 @@ func pictureDetails(l event.Look) []string {
 		list = append(list, text+".")
 	}
 	if p.QueueMigrator > 0 {
-		list = append(list, "Waiting for the migration lock: " + plural(p.QueueMigrator, "replica") + ".")
+		list = append(list, "Waiting for the migration lock: "+plural(p.QueueMigrator, "replica")+".")
 	}
 	for i, s := range roots(p.Blockers) {
 		if i == maxBlockers {
