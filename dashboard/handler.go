@@ -40,7 +40,7 @@ func (d *Dashboard) Handler() http.Handler {
 		http.ServeFileFS(w, r, files, "index.html")
 	})
 	mux.HandleFunc("GET /assets/", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/") {
+		if !fs.ValidPath(strings.TrimPrefix(r.URL.Path, "/assets/")) { // a folder, or no UTF-8: the file server's answer is a 500
 			http.NotFound(w, r)
 			return
 		}
