@@ -10,6 +10,8 @@ import (
 )
 
 const (
+	// trendLimit bounds the reading of the trail after a run.
+	trendLimit = time.Second
 	// trendPast is how many of the trail's latest outcomes are read.
 	trendPast = 500
 	// trendRuns bounds the earlier runs, and the earlier ones of a migration, that
@@ -33,7 +35,9 @@ func (c *connector) compare(r *event.Run) {
 	run := *r
 	c.recording.begin(func() {
 		defer c.w.contain("trend")
-		past, err := c.audit.History(context.Background(), trendPast)
+		ctx, cancel := context.WithTimeout(context.Background(), trendLimit)
+		defer cancel()
+		past, err := c.audit.History(ctx, trendPast)
 		if err != nil {
 			return // the store has told what is wrong with the trail, if anything is
 		}

@@ -38,19 +38,18 @@ const maxCompared = 16 << 10
 
 // History lists the migrations that ended last, up to limit, the last one first.
 // A server of MySQL or MariaDB has one trail for all its databases. It reads by
-// the tables' primary keys, through the store's own connection and for
-// Config.Timeout at most, and checks nothing: entries that are not of this form
+// the tables' primary keys, through the store's own connection, which the next
+// intent may want: bound ctx. It checks nothing: entries that are not of this form
 // are left out, which is verification's business. In the mode Off there are none.
 func (s *Store) History(ctx context.Context, limit int) (list []Past, err error) {
 	if s.cfg.Mode == Off {
 		return nil, nil
 	}
-	ctx, cancel := s.bounded(ctx)
-	defer cancel()
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	err = s.through(ctx, func(ctx context.Context, c *sql.Conn) error {
+	// Not through: a reading that fails is no reason to write to the spool.
+	err = s.own.do(ctx, func(ctx context.Context, c *sql.Conn) error {
 		return s.dialect.reading(ctx, c, func() (err error) {
 			list, err = s.dialect.history(ctx, c, limit)
 			return err

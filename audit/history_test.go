@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/hex"
 	"testing"
 	"time"
@@ -53,6 +54,27 @@ func TestHistoryWithoutATrail(t *testing.T) {
 	if past, err := b.store.History(t.Context(), 10); err != nil || len(past) > 0 || b.has("sqlwitness_entry") {
 		t.Errorf("the mode is off: %+v, %v", past, err)
 	}
+	other, err := Open(Config{}, event.Database{System: "oracle"}, func(context.Context) (driver.Conn, error) { return nil, driver.ErrBadConn }, Deps{})
+	b.must(err)
+	if _, err := other.History(t.Context(), 10); err == nil {
+		t.Error("a system without a trail was asked")
+	}
+}
+
+// A reading of the trail that fails is no outage of the audit, for which entries
+// would go to the spool.
+func TestHistoryIsNoOutage(t *testing.T) {
+	each(t, []kit{kitPGX, kitMySQL}, func(t *testing.T, b *bench) {
+		b.migrate(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := b.store.History(ctx, 10); err == nil {
+			t.Error("it was read without any time")
+		}
+		if b.store.failed != nil {
+			t.Errorf("the audit takes it for an outage: %v", b.store.failed)
+		}
+	})
 }
 
 // TestSameness: what cannot be compared with certainty is like nothing.
