@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -605,4 +608,24 @@ func TestAnOutboxThatPanicsIsAskedOnceAMinute(t *testing.T) {
 			t.Errorf("%v, it panicked %d times", err, e.Stats().Panics)
 		}
 	})
+}
+
+// TestReason: why a channel was not reached is said without its address.
+func TestReason(t *testing.T) {
+	const host = "hooks.secret.example"
+	dial := func(err error) error {
+		return &url.Error{Op: "Post", URL: "https://" + host + "/T0/B0", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 443}, Err: err}}
+	}
+	for want, err := range map[string]error{
+		"it cannot be reached: connection refused": dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
+		"it cannot be reached: no such host":       dial(&net.DNSError{Err: "no such host", Name: host, Server: "10.0.0.53:53", IsNotFound: true}),
+		"it cannot be reached: *net.DNSError":      dial(&net.DNSError{Err: "read udp 10.0.0.53:53", Name: host}),
+		"it has not answered by the end":           dial(context.Canceled),
+		"it does not answer in time":               dial(context.DeadlineExceeded),
+		"it cannot be reached":                     errors.New(host),
+	} {
+		if got := withoutURL(err).Error(); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
 }

@@ -124,8 +124,8 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &errno):
 		return errno.Error()
-	case errors.As(err, &dns):
-		return dns.Err
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host"
 	}
 	for {
 		next := errors.Unwrap(err)
