@@ -249,7 +249,7 @@ func TestSetupSQL(t *testing.T) {
 // Processes that make the tables at once take none of the guards that another is
 // about to make for one that was removed.
 func TestGuardsOfNewTables(t *testing.T) {
-	for _, k := range []kit{kitPGX, kitMySQL} {
+	for _, k := range []kit{kitPGX, kitSQLite} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, k, Config{})

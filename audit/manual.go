@@ -162,9 +162,8 @@ func (s *Store) ofThisDatabase() (string, error) {
 }
 
 // later reports whether the last migration that began or ended in this database is
-// another run's. To look at all of a database costs most where
-// hundreds of runs end at once, and what they all but one see is stale before it
-// is written.
+// another run's. To look at all of a database costs most where hundreds of runs
+// end at once, and what all but one of them see is stale before it is written.
 func (s *Store) later(ctx context.Context, c queryer, run *event.Run) (bool, error) {
 	d := s.dialect
 	of, err := s.ofThisDatabase()
