@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -45,12 +46,19 @@ func TestUnknownParentDriver(t *testing.T) {
 
 func TestRegisterTwice(t *testing.T) {
 	w := newWitness(t, Config{})
-	name, err := w.Register("sqlite")
-	if err != nil || name != "witness+sqlite" {
+	bare, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	parent := fmt.Sprintf("sqlite-%d", len(sql.Drivers())) // a name cannot be taken back, and tests are repeated
+	sql.Register(parent, bare.Driver())
+	name, err := w.Register(parent)
+	if err != nil || name != "witness+"+parent {
 		t.Fatalf("%q, %v", name, err)
 	}
-	_, err = w.Register("sqlite")
-	wantError(t, err, []string{"witness+sqlite", "already", "Wrap"})
+	_, err = w.Register(parent)
+	wantError(t, err, []string{name, "already", "Wrap"})
 
 	db, err := sql.Open(name, t.TempDir()+"/a.db")
 	if err != nil {
